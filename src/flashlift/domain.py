@@ -1,0 +1,187 @@
+"""The nouns of a flash sale: immutable values that hold no data frame and no behavior of a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+__all__ = [
+    "Appearances",
+    "Budget",
+    "Campaign",
+    "CategoryCount",
+    "Costs",
+    "Estimate",
+    "Excluded",
+    "Limit",
+    "MarginFloor",
+    "Offer",
+    "Plan",
+    "PlanStatus",
+    "Slot",
+    "Split",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A figure with its interval; `level` is the probability that the interval claims (0.9 = 90 %)."""
+
+    value: float
+    ci_lower: float
+    ci_upper: float
+    level: float = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Global time split, UTC: train before `train_end`, validation before `valid_end`, test before `test_end`.
+
+    An event at exactly a border belongs to the later part.
+    """
+
+    train_end: datetime
+    valid_end: datetime
+    test_end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A window of time [start, end), UTC, that shows at most `positions` offers."""
+
+    slot_id: str
+    start: datetime
+    end: datetime
+    positions: int
+
+    @property
+    def hours(self) -> float:
+        """Length of the window in hours."""
+        return (self.end - self.start) / timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What a unit costs beside its purchase cost, in shop currency; the same for all items.
+
+    Args:
+        return_frac: share of sold units that come back, in [0, 1).
+        return_cost: handling cost of one returned unit.
+        holding_cost: cost of one unit still in stock when the horizon ends.
+    """
+
+    return_frac: float = 0.0
+    return_cost: float = 0.0
+    holding_cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryCount:
+    """Between `minimum` and `maximum` offers of one category, in each slot or in the whole campaign.
+
+    `category` matches a category path itself and everything below it (`home` matches `home/kitchen`).
+    """
+
+    category: str
+    minimum: int = 0
+    maximum: int | None = None
+    per_slot: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """At most `amount` of expected discount: the sum of (list price - price) x expected units sold."""
+
+    amount: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginFloor:
+    """Every offer keeps (price - unit cost) / price >= `margin_frac`."""
+
+    margin_frac: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appearances:
+    """An item appears at most `maximum` times, with at least `cool_down_hours` from one end to the next start."""
+
+    maximum: int = 1
+    cool_down_hours: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excluded:
+    """These items are never offered."""
+
+    item_ids: tuple[str, ...]
+
+
+Limit = CategoryCount | Budget | MarginFloor | Appearances | Excluded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """What may run and what must hold. Positions per slot and stock per item are limits by their nature.
+
+    Args:
+        slots: the windows, in order of start.
+        ladder: the discounts allowed, as fractions of the list price, each in (0, 1).
+        limits: rules every plan keeps.
+        costs: costs that enter the account of profit.
+        quota_quantile: an offer's quota is this quantile of its drawn units, rounded up, within stock.
+        price_ending: fractional ending of a sale price (0.99, 0.95 ...); None rounds to the cent.
+    """
+
+    slots: tuple[Slot, ...]
+    ladder: tuple[float, ...]
+    limits: tuple[Limit, ...] = ()
+    costs: Costs = Costs()
+    quota_quantile: float = 0.95
+    price_ending: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One (item, slot, discount): at most `quota` units at `price` during the slot.
+
+    `expected_units` (units sold within the quota) and `expected_value` (incremental profit) are means
+    over demand draws; their sum over a plan is what the optimizer maximized.
+    """
+
+    item_id: str
+    slot_id: str
+    discount_frac: float
+    price: float
+    quota: int
+    expected_units: float
+    expected_value: float
+
+
+class PlanStatus(StrEnum):
+    """How a plan relates to the optimum of its problem."""
+
+    OPTIMAL = "optimal"
+    TIME_LIMITED = "time_limited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The chosen offers and how good they are known to be, in shop currency.
+
+    Args:
+        offers: chosen offers, ordered by slot and then by value.
+        status: `OPTIMAL` only where the solver proved it to its tolerance.
+        objective: expected incremental profit on the draws the optimizer saw.
+        bound: no plan can have a larger objective on those draws.
+        gap_frac: (bound - objective) / max(|objective|, 1).
+        limit_prices: limit name -> profit that one more unit of the limit would add (dual of the relaxation).
+    """
+
+    offers: tuple[Offer, ...]
+    status: PlanStatus
+    objective: float
+    bound: float
+    gap_frac: float
+    limit_prices: dict[str, float]
