@@ -1,0 +1,6 @@
+"""Plan and evidence as one HTML file that opens anywhere, without a network."""
+
+from flashlift.report.evidence import Evidence
+from flashlift.report.page import write_report
+
+__all__ = ["Evidence", "write_report"]

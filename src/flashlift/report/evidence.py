@@ -1,0 +1,126 @@
+"""What a report is made of: small tables and values, gathered from the stages that ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import polars as pl
+
+from flashlift.domain import Campaign, Estimate, Plan
+from flashlift.errors import InputError
+
+__all__ = ["COLUMNS", "Evidence"]
+
+_INTERVAL = ("ci_lower", "ci_upper")
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "quality": ("source", "rows_read", "accepted", "rejected"),
+    "rules": ("rule", "meaning", "rows", "share_frac"),
+    "intent_metrics": (
+        *("model", "horizon_hours", "pr_auc", "pr_auc_ci_lower", "pr_auc_ci_upper", "log_loss", "brier"),
+        *("brier_skill", "ece", "base_rate", "n"),
+    ),
+    "reliability": ("model", "horizon_hours", "bin", "predicted", "observed", "n"),
+    "recommend_metrics": ("model", "metric", "value", *_INTERVAL, "n"),
+    "forecast_daily": ("date", "actual", "mean", *_INTERVAL),
+    "forecast_metrics": ("model", "level", "metric", "value"),
+    "curves": ("item_id", "title", "discount_frac", "lift", *_INTERVAL, "identified"),
+    "elasticities": ("item_id", "category", "elasticity", *_INTERVAL, "n_promotions", "identified"),
+    "plan_table": (
+        *("slot_id", "start", "item_id", "title", "category", "list_price", "price", "discount_frac", "quota"),
+        *("expected_units", "expected_value", "cost_assumed", "stock_assumed"),
+    ),
+    "comparison": ("plan", "value", *_INTERVAL, "gross_sales", "units", "sell_through"),
+    "broken": ("limit", "where", "amount"),
+}
+"""Columns of each table of `Evidence`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything a report shows. What a run did not make stays None, and the report says why.
+
+    Money is in `currency`, shares are fractions, times are UTC. The columns of each table are in `COLUMNS`.
+
+    Args:
+        title: name of the shop.
+        created: when the report was made, with a time zone.
+        settings: summary of the settings, name -> value in words.
+        currency: ISO 4217 code; None where the log holds no prices.
+        data_start: first event.
+        data_end: last event.
+        quality: rows read, accepted and rejected per source.
+        rules: rows set aside by each cleaning rule; `share_frac` of all rows read.
+        intent_metrics: quality of the purchase probabilities, per model and horizon.
+        reliability: predicted against observed shares, on a later window than the calibration's.
+        recommend_metrics: ranking quality, per model and metric.
+        forecast_daily: daily totals; the forecast is null where there is none.
+        forecast_metrics: errors of the forecast, per model, level (item, shop ...) and metric.
+        held_out_start: first day that the demand model did not see.
+        curves: lift in units against discount, per item.
+        elasticities: price elasticity per item.
+        plan: the plan.
+        campaign: what it was made for.
+        plan_table: its offers with names, prices and marks where a cost or a stock is assumed.
+        value: expected incremental profit on draws that the planner did not see.
+        comparison: the plan (first row) and rules of thumb, valued on the same draws.
+        broken: limits that the independent checker found broken; no rows when none is.
+        test_design: how the gain is to be proved, in words.
+        assumptions: what the figures rest on, a sentence each.
+        stages_skipped: stage (events, behavior, recommend, demand, plan, experiments) -> why it did not run.
+
+    Raises:
+        InputError: a table lacks a column, or `created` has no time zone.
+    """
+
+    title: str
+    created: datetime
+    settings: Mapping[str, str]
+    currency: str | None = None
+    data_start: datetime | None = None
+    data_end: datetime | None = None
+    quality: pl.DataFrame | None = None
+    rules: pl.DataFrame | None = None
+    intent_metrics: pl.DataFrame | None = None
+    reliability: pl.DataFrame | None = None
+    recommend_metrics: pl.DataFrame | None = None
+    forecast_daily: pl.DataFrame | None = None
+    forecast_metrics: pl.DataFrame | None = None
+    held_out_start: date | None = None
+    curves: pl.DataFrame | None = None
+    elasticities: pl.DataFrame | None = None
+    plan: Plan | None = None
+    campaign: Campaign | None = None
+    plan_table: pl.DataFrame | None = None
+    value: Estimate | None = None
+    comparison: pl.DataFrame | None = None
+    broken: pl.DataFrame | None = None
+    test_design: str | None = None
+    assumptions: tuple[str, ...] = ()
+    stages_skipped: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.created.tzinfo is None:
+            raise InputError(f"The report's time {self.created} has no time zone. Give it in UTC.")
+        for name, columns in COLUMNS.items():
+            table: pl.DataFrame | None = getattr(self, name)
+            missing = [] if table is None else [column for column in columns if column not in table.columns]
+            if missing:
+                raise InputError(f"The report's table {name} lacks the columns {missing}.")
+
+    @property
+    def cost_assumed(self) -> bool:
+        """Whether a unit cost behind the plan is an assumption."""
+        return self.plan_table is not None and bool(self.plan_table["cost_assumed"].any())
+
+    @property
+    def stock_assumed(self) -> bool:
+        """Whether a stock behind the plan is an assumption."""
+        return self.plan_table is not None and bool(self.plan_table["stock_assumed"].any())
+
+    def reason(self, *stages: str) -> str:
+        """Why nothing of a stage can be shown: the stage itself first, then those that it needs."""
+        found = (self.stages_skipped[stage] for stage in stages if stage in self.stages_skipped)
+        return next(found, "This run did not include it.")

@@ -1,0 +1,136 @@
+"""Sections about the plan: offers, limits, comparison, proof."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from flashlift import charts
+from flashlift.report.blocks import Block, Column, Note, Section, figure, table
+from flashlift.report.evidence import Evidence
+from flashlift.report.formats import count, decimal, interval, money, percent, price, slot_start
+from flashlift.report.marks import legend, mark
+
+__all__ = ["comparison", "limits", "offers", "proof"]
+
+MOST_OFFERS = 400
+
+
+def offers(evidence: Evidence) -> Section:
+    """The plan as a calendar and as a table."""
+    lead = "What runs when, at which price, and with how many units. Slot times are UTC."
+    return Section(anchor="plan", title="The plan", lead=lead, blocks=_offer_blocks(evidence))
+
+
+def _offer_blocks(evidence: Evidence) -> tuple[Block, ...]:
+    rows, currency = evidence.plan_table, evidence.currency
+    if rows is None:
+        return (Note(text=evidence.reason("plan", "demand"), tone="absent"),)
+    if rows.is_empty():
+        return (Note(text="No offer earns more than not running it, so the plan is empty.", tone="alert"),)
+    columns = [
+        Column(heading="Item", cell=lambda r: r["title"] or r["item_id"], holds="words"),
+        Column(heading="Start (UTC)", cell=lambda r: slot_start(r["start"]), holds="code"),
+        Column(heading="List price", cell=lambda r: price(r["list_price"], currency)),
+        Column(heading="Discount", cell=lambda r: percent(r["discount_frac"], 0)),
+        Column(heading="Price", cell=lambda r: price(r["price"], currency)),
+        Column(heading="Quota", cell=lambda r: mark(count(r["quota"]), stock=r["stock_assumed"])),
+        Column(heading="Units", cell=lambda r: mark(decimal(r["expected_units"], 1), stock=r["stock_assumed"])),
+        Column(heading="Gain", cell=lambda r: mark(money(r["expected_value"], currency), cost=r["cost_assumed"])),
+        Column(heading="Category", cell=lambda r: r["category"] or "–", holds="code"),
+        Column(heading="Code", cell=lambda r: r["item_id"], holds="code"),
+        Column(heading="Slot", cell=lambda r: r["slot_id"], holds="code"),
+    ]
+    shown = rows.sort("start", "slot_id", "expected_value", descending=[False, False, True]).head(MOST_OFFERS)
+    hidden = rows.height - shown.height
+    note = " ".join(
+        part
+        for part in (
+            "Units and gain are expected values; gain is profit against not offering the item, on the planner's draws.",
+            f"{hidden} more offers are in the plan file." if hidden else "",
+            legend(evidence),
+        )
+        if part
+    )
+    return (
+        figure(charts.calendar(rows, currency=currency or "units of currency")),
+        table(f"All {rows.height} offers" if not hidden else f"First {shown.height} offers", shown, columns, note=note),
+    )
+
+
+def limits(evidence: Evidence) -> Section:
+    """What each limit costs, and whether all are kept."""
+    lead = "Each limit has a price: the profit that one more unit of it would add."
+    return Section(anchor="limits", title="What each limit costs", lead=lead, blocks=_limit_blocks(evidence))
+
+
+def _limit_blocks(evidence: Evidence) -> tuple[Block, ...]:
+    if evidence.plan is None:
+        return (Note(text=evidence.reason("plan", "demand"), tone="absent"),)
+    prices, currency = evidence.plan.limit_prices, evidence.currency
+    blocks: list[Block] = _verdict(evidence)
+    frame = pl.DataFrame({"limit": list(prices), "value": [float(v) for v in prices.values()]})
+    frame = frame.sort(pl.col("value").abs(), "limit", descending=[True, False])
+    if not frame.filter(pl.col("value").abs() > 1e-9).is_empty():
+        blocks.append(figure(charts.limit_prices(prices, currency=currency or "units of currency")))
+    elif not frame.is_empty():
+        blocks.append(Note(text="No limit holds the plan back: loosening any of them would add nothing."))
+    columns = [
+        Column(heading="Limit", cell=lambda r: r["limit"], holds="words"),
+        Column(heading="Profit per unit", cell=lambda r: mark(price(r["value"], currency), cost=evidence.cost_assumed)),
+    ]
+    if not frame.is_empty():
+        blocks.append(table("All limits", frame.head(60), columns, note=legend(evidence)))
+    return tuple(blocks) or (Note(text="The campaign sets no limits.", tone="absent"),)
+
+
+def _verdict(evidence: Evidence) -> list[Block]:
+    if evidence.broken is None:
+        return []
+    if evidence.broken.is_empty():
+        return [Note(text="A checker that shares no code with the planner found every limit kept.")]
+    columns = [
+        Column(heading="Limit", cell=lambda r: str(r["limit"]), holds="words"),
+        Column(heading="Where", cell=lambda r: str(r["where"]), holds="words"),
+        Column(heading="By how much", cell=lambda r: decimal(r["amount"], 2)),
+    ]
+    text = f"The checker found {evidence.broken.height} broken limits. Do not run this plan."
+    return [Note(text=text, tone="alert"), table("Broken limits", evidence.broken, columns)]
+
+
+def comparison(evidence: Evidence) -> Section:
+    """The plan beside rules of thumb."""
+    lead = "The same demand draws, the same limits, the same account of profit: only the choice of offers differs."
+    if evidence.comparison is None or evidence.comparison.is_empty():
+        blocks: tuple[Block, ...] = (Note(text=evidence.reason("plan", "demand"), tone="absent"),)
+    else:
+        blocks = _comparison_blocks(evidence, evidence.comparison)
+    return Section(anchor="comparison", title="Against rules of thumb", lead=lead, blocks=blocks)
+
+
+def _comparison_blocks(evidence: Evidence, frame: pl.DataFrame) -> tuple[Block, ...]:
+    currency, cost, stock = evidence.currency, evidence.cost_assumed, evidence.stock_assumed
+    columns = [
+        Column(heading="Plan", cell=lambda r: r["plan"], holds="words"),
+        Column(heading="Incremental profit", cell=lambda r: mark(money(r["value"], currency), cost=cost)),
+        Column(heading="Interval", cell=lambda r: mark(interval(r["ci_lower"], r["ci_upper"], currency), cost=cost)),
+        Column(heading="Gross sales", cell=lambda r: mark(money(r["gross_sales"], currency), stock=stock)),
+        Column(heading="Units", cell=lambda r: mark(count(r["units"]), stock=stock)),
+        Column(heading="Sell-through", cell=lambda r: mark(percent(r["sell_through"]), stock=stock)),
+    ]
+    note = " ".join(
+        ["Large gross sales can go with a loss: discounts on units that would have sold anyway.", legend(evidence)]
+    )
+    return (
+        figure(charts.value_comparison(frame, currency=currency or "units of currency")),
+        table("Side by side", frame, columns, note=note.strip()),
+    )
+
+
+def proof(evidence: Evidence) -> Section:
+    """How the gain is to be proved."""
+    lead = "A forecast is not a result. This is how the sale can show whether it earned more."
+    if evidence.test_design is None:
+        blocks: tuple[Block, ...] = (Note(text=evidence.reason("experiments", "plan", "demand"), tone="absent"),)
+    else:
+        blocks = tuple(Note(text=part) for part in evidence.test_design.split("\n") if part.strip())
+    return Section(anchor="proof", title="How to prove it", lead=lead, blocks=blocks)

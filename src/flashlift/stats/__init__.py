@@ -1,0 +1,9 @@
+"""Pure numerics, no shop words. Import what you need from its files, so that nothing heavy is loaded unasked.
+
+- `moments`: sufficient statistics that merge with `+`
+- `comparison`: difference of means (Welch), covariate adjustment (CUPED), relative effect (delta method)
+- `power`: power, sample size, minimum detectable effect
+- `ratio_check`: sample-ratio mismatch
+- `bootstrap`: percentile intervals of any statistic over units
+- `calibration`: probabilities that mean what they say
+"""

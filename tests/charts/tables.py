@@ -1,0 +1,153 @@
+"""Small made-up result tables, the shape that the stages produce."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+CATEGORIES = ("home/kitchen", "home/decor", "garden", "toys")
+TITLES = ("WHITE HANGING HEART T-LIGHT HOLDER", "REGENCY CAKESTAND 3 TIER", "JUMBO BAG RED RETROSPOT", "PARTY BUNTING")
+
+
+def title_of(k: int) -> str:
+    return f"{TITLES[k % 4]} {k}" if k >= 4 else TITLES[k]
+
+
+def quality() -> pl.DataFrame:
+    return pl.DataFrame(
+        {"source": ["online_retail.parquet"], "rows_read": [541_909], "accepted": [524_878], "rejected": [17_031]}
+    )
+
+
+def rules() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "rule": ["service_code", "cancelled", "duplicate", "price_not_positive"],
+            "meaning": [
+                "postage, fees and test codes are not items",
+                "a purchase that was cancelled later",
+                "the same row read before",
+                "a price of zero or less",
+            ],
+            "rows": [2_995, 8_905, 5_268, 2_517],
+            "share_frac": [0.0055, 0.0164, 0.0097, 0.0046],
+        }
+    )
+
+
+def forecast_daily(days: int = 120, held_out: int = 28) -> pl.DataFrame:
+    rng = np.random.default_rng(1)
+    start = date(2011, 8, 12)
+    mean = 14_000 + 4_000 * np.sin(np.arange(days) / 7 * 2 * np.pi) + 40.0 * np.arange(days)
+    actual = rng.gamma(30.0, mean / 30.0)
+    known = np.arange(days) >= days - held_out - 60
+    hide = [None if not k else 1.0 for k in known]
+    return pl.DataFrame(
+        {
+            "date": [start + timedelta(days=k) for k in range(days)],
+            "actual": actual,
+            "mean": mean,
+            "ci_lower": mean * 0.7,
+            "ci_upper": mean * 1.33,
+        }
+    ).with_columns(pl.col("mean", "ci_lower", "ci_upper") * pl.Series(hide))
+
+
+def curves(items: int = 6) -> pl.DataFrame:
+    discounts = np.array([0.0, 0.1, 0.2, 0.3, 0.4])
+    rows = []
+    for k in range(items):
+        elasticity = 1.2 + 0.5 * (k % 4)
+        for d in discounts:
+            lift = (1 - d) ** -elasticity
+            rows.append(
+                {
+                    "item_id": f"{20_000 + k}",
+                    "title": None if k == 5 else title_of(k),
+                    "discount_frac": float(d),
+                    "lift": float(lift),
+                    "ci_lower": float(lift**0.6),
+                    "ci_upper": float(lift**1.4),
+                    "identified": k % 3 != 2,
+                }
+            )
+    return pl.DataFrame(rows)
+
+
+def elasticities(n: int = 800) -> pl.DataFrame:
+    rng = np.random.default_rng(2)
+    e = rng.normal(-1.8, 0.6, n)
+    return pl.DataFrame(
+        {
+            "item_id": [str(k) for k in range(n)],
+            "category": [CATEGORIES[k % 4] for k in range(n)],
+            "elasticity": e,
+            "ci_lower": e - 0.5,
+            "ci_upper": e + 0.5,
+            "n_promotions": rng.integers(0, 6, n),
+            "identified": rng.random(n) < 0.3,
+        }
+    )
+
+
+def plan_table(offers: int = 12, slots: int = 4) -> pl.DataFrame:
+    rng = np.random.default_rng(3)
+    start = datetime(2011, 12, 12, 18, tzinfo=UTC)
+    price = np.round(rng.gamma(2.0, 3.0, offers) + 0.5, 2)
+    discount = rng.choice([0.1, 0.2, 0.3, 0.4], offers)
+    units = rng.gamma(3.0, 30.0, offers)
+    return pl.DataFrame(
+        {
+            "slot_id": [f"slot-{1 + k % slots}" for k in range(offers)],
+            "start": [start + timedelta(days=k % slots) for k in range(offers)],
+            "item_id": [f"{20_000 + k}" for k in range(offers)],
+            "title": [None if k == 5 else title_of(k) for k in range(offers)],
+            "category": [CATEGORIES[k % 4] for k in range(offers)],
+            "list_price": price,
+            "price": np.round(price * (1 - discount), 2),
+            "discount_frac": discount,
+            "quota": np.ceil(units * 1.4).astype(int),
+            "expected_units": units,
+            "expected_value": np.round(units * price * 0.11, 2),
+            "cost_assumed": [True] * offers,
+            "stock_assumed": [k % 2 == 0 for k in range(offers)],
+        }
+    )
+
+
+def limit_prices() -> dict[str, float]:
+    return {"positions in slot-1": 41.2, "positions in slot-2": 38.0, "budget": 0.31, "category garden": 0.0}
+
+
+def comparison() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "plan": ["flashlift plan", "best sellers at 20 %", "slow movers at 40 %", "random"],
+            "value": [1834.0, 610.0, -420.0, -95.0],
+            "ci_lower": [1210.0, 100.0, -700.0, -400.0],
+            "ci_upper": [2490.0, 1105.0, -140.0, 190.0],
+            "gross_sales": [24_100.0, 31_000.0, 9_800.0, 8_100.0],
+            "units": [5_100.0, 8_200.0, 3_900.0, 2_500.0],
+            "sell_through": [0.41, 0.37, 0.55, 0.21],
+        }
+    )
+
+
+def reliability() -> pl.DataFrame:
+    rows = []
+    for horizon in (24.0, 72.0, 168.0):
+        for k in range(10):
+            p = (k + 0.5) / 10 * min(0.9, horizon / 200)
+            rows.append(
+                {
+                    "model": "event transformer",
+                    "horizon_hours": horizon,
+                    "bin": k,
+                    "predicted": p,
+                    "observed": p * (1 + 0.1 * np.sin(k)),
+                    "n": 1000 - 90 * k,
+                }
+            )
+    return pl.DataFrame(rows)

@@ -1,0 +1,171 @@
+"""Every chart compiles, says what its data says, and refuses tables it cannot draw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import vl_convert
+from tests.charts import tables
+
+from flashlift import charts
+from flashlift.charts.theme import Chart
+from flashlift.errors import InputError, OutputError
+
+Drawn = Callable[[pl.DataFrame], Chart]
+
+CHARTS: dict[str, tuple[Drawn, pl.DataFrame, str]] = {
+    "forecast": (lambda t: charts.forecast(t, held_out_start=date(2011, 11, 12)), tables.forecast_daily(), "actual"),
+    "price_curves": (charts.price_curves, tables.curves(), "lift"),
+    "elasticities": (charts.elasticities, tables.elasticities(), "elasticity"),
+    "calendar": (lambda t: charts.calendar(t, currency="GBP"), tables.plan_table(40), "price"),
+    "value_comparison": (lambda t: charts.value_comparison(t, currency="GBP"), tables.comparison(), "ci_lower"),
+    "reliability": (charts.reliability, tables.reliability(), "observed"),
+    "quality": (charts.quality, tables.rules(), "rows"),
+}
+ALL = pytest.mark.parametrize("name", list(CHARTS))
+
+
+def title(chart: Chart) -> str:
+    return str(chart.to_dict()["title"]["text"])
+
+
+def rows(chart: Chart) -> list[dict[str, Any]]:
+    """All data rows that the chart carries."""
+    return [row for data in chart.to_dict()["datasets"].values() for row in data]
+
+
+def scene(chart: Chart) -> str:
+    """What Vega draws, compiled without a browser."""
+    return vl_convert.vegalite_to_svg(chart.to_dict())
+
+
+@ALL
+def test_compiles_and_draws_finite_marks(name: str) -> None:
+    draw, table, _ = CHARTS[name]
+    svg = scene(draw(table))
+    assert svg.count("<path") > 3
+    assert "NaN" not in svg
+
+
+@ALL
+def test_a_missing_column_is_named(name: str) -> None:
+    draw, table, column = CHARTS[name]
+    with pytest.raises(InputError, match=column):
+        draw(table.drop(column))
+
+
+@ALL
+def test_an_empty_table_is_refused(name: str) -> None:
+    draw, table, _ = CHARTS[name]
+    with pytest.raises(InputError, match="no rows"):
+        draw(table.clear())
+
+
+@ALL
+def test_specs_are_strict_json_even_with_undefined_numbers(name: str) -> None:
+    draw, table, _ = CHARTS[name]
+    floats = [c for c in ("ci_lower", "ci_upper", "n_promotions") if c in table.columns]
+    second = pl.int_range(pl.len()) == 1
+    holed = table.with_columns(pl.when(second).then(float("nan")).otherwise(pl.col(floats)).name.keep())
+    json.dumps(draw(holed if floats else table).to_dict(), allow_nan=False)
+
+
+def test_forecast_title_counts_only_held_out_days() -> None:
+    daily = pl.DataFrame(
+        {
+            "date": [date(2020, 1, d) for d in range(1, 6)],
+            "actual": [10.0, 10.0, 10.0, 10.0, 20.0],
+            "mean": [99.0, 99.0, 10.0, 13.0, 20.0],
+            "ci_lower": [0.0, 0.0, 8.0, 11.0, 15.0],
+            "ci_upper": [0.0, 0.0, 12.0, 15.0, 25.0],
+        }
+    )
+    found = title(charts.forecast(daily, held_out_start=date(2020, 1, 3)))
+    assert found == "Daily totals miss by 8%; 2 of 3 days lie within the band"  # |10 - 13| / (10 + 10 + 20)
+
+
+def test_forecast_days_are_utc() -> None:
+    spec = json.dumps(charts.forecast(tables.forecast_daily()).to_dict())
+    assert '"2011-08-12T00:00:00Z"' in spec
+    assert '"utc"' in spec
+
+
+def test_curves_keep_items_with_the_same_title_apart() -> None:
+    same = tables.curves(items=4).with_columns(title=pl.lit("SAME"))
+    svg = scene(charts.price_curves(same))
+    assert svg.count(">SAME<") == 4
+
+
+def test_elasticity_bars_count_every_item_once() -> None:
+    chart = charts.elasticities(tables.elasticities(n=500))
+    assert sum(row.get("items", 0) for row in rows(chart)) == 500
+    with pytest.raises(InputError, match="nothing to draw"):
+        charts.elasticities(tables.elasticities().with_columns(elasticity=pl.lit(None, pl.Float64)))
+
+
+def test_calendar_shows_each_offer_once_with_price_and_discount() -> None:
+    plan = tables.plan_table(offers=40, slots=5)
+    svg = scene(charts.calendar(plan, currency="GBP"))
+    for discount, price in plan.select("discount_frac", "price").iter_rows():
+        assert f"−{discount * 100:.0f}%\u2002{price:.2f}" in svg
+    assert title(charts.calendar(plan, currency="GBP")) == "40 offers of 40 items in 5 slots"
+
+
+def test_calendar_of_many_items_says_what_it_leaves_out() -> None:
+    plan = tables.plan_table(offers=90)
+    chart = charts.calendar(plan, currency="GBP", most_items=60)
+    assert len(rows(chart)) == 60
+    assert "30 more are in the table" in chart.to_dict()["title"]["subtitle"]
+    shown = {row["item_id"] for row in rows(chart)}
+    best = plan.sort("expected_value", descending=True)["item_id"].head(60)
+    assert shown == set(best)
+
+
+def test_limit_prices_drop_free_limits_and_order_by_size() -> None:
+    chart = charts.limit_prices(tables.limit_prices() | {"category minimum": -50.0}, currency="GBP")
+    assert [row["limit"] for row in rows(chart)] == [
+        "category minimum",
+        "positions in slot-1",
+        "positions in slot-2",
+        "budget",
+    ]
+    assert "'category minimum'" in title(chart)
+    assert "-50.00 GBP" in title(chart)
+    scene(chart)
+    with pytest.raises(InputError, match="No limit costs anything"):
+        charts.limit_prices({"budget": 0.0}, currency="GBP")
+
+
+def test_comparison_title_says_who_wins() -> None:
+    assert "1,224 GBP ahead of" in title(charts.value_comparison(tables.comparison(), currency="GBP"))
+    losing = charts.value_comparison(tables.comparison(), currency="GBP", highlight="random")
+    assert "1,929 GBP behind" in title(losing)
+
+
+def test_reliability_title_is_the_weighted_gap() -> None:
+    bins = pl.DataFrame(
+        {
+            "model": "m",
+            "horizon_hours": 24.0,
+            "bin": [0, 1],
+            "predicted": [0.1, 0.5],
+            "observed": [0.1, 0.3],
+            "n": [300, 100],
+        }
+    )
+    assert "differ by 5.00%" in title(charts.reliability(bins))
+
+
+def test_png(tmp_path: Path) -> None:
+    chart = charts.quality(tables.rules())
+    charts.save_png(chart, tmp_path / "deep" / "q.png", scale=1)
+    assert (tmp_path / "deep" / "q.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="Cannot write"):
+        charts.save_png(chart, tmp_path / "file" / "q.png")
