@@ -145,8 +145,8 @@ def write_text(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False) as handle:
-            handle.write(text)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as handle:
+            handle.write(text.encode())
         Path(handle.name).replace(path)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror}. Choose a folder you may write to.") from error

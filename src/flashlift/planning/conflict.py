@@ -1,0 +1,72 @@
+"""When no plan keeps all limits: which of them conflict, in words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flashlift.errors import InfeasibleError
+from flashlift.planning.highs import run
+from flashlift.planning.limits import Rows
+
+__all__ = ["conflict"]
+
+PATIENCE_S = 20.0  # for one question; an unanswered one keeps its limit in the set
+
+
+def conflict(rows: Rows) -> InfeasibleError:
+    """A minimal set of conflicting limits: without any one of them the others can be kept.
+
+    Deletion filter (Chinneck and Dravnieks, ORSA J. Computing 3, 1991) over limits, first on the linear relaxation
+    where that is already infeasible, then on the binary problem.
+
+    Args:
+        rows: all limits over all offers, those that margin floor and exclusions forbid included; infeasible.
+    """
+    # offers that help no minimum can be left out of a question about feasibility
+    helps = np.asarray((rows.matrix[rows.lower > 0.0] != 0).sum(axis=0)).ravel() > 0
+    rows = Rows(names=rows.names, limits=rows.limits, matrix=rows.matrix[:, helps], lower=rows.lower, upper=rows.upper)
+    needed = list(dict.fromkeys(rows.limits))
+    for binary in (False, True):
+        if binary or not _possible(rows, needed, binary=False):
+            needed = _filter(rows, needed, binary=binary)
+    return InfeasibleError(_message(rows, needed), tuple(needed))
+
+
+def _filter(rows: Rows, limits: list[str], *, binary: bool) -> list[str]:
+    needed = list(limits)
+    for limit in limits:
+        rest = [other for other in needed if other != limit]
+        if not _possible(rows, rest, binary=binary):
+            needed = rest
+    return needed
+
+
+def _possible(rows: Rows, limits: list[str], *, binary: bool) -> bool:
+    wanted = set(limits)
+    part = rows.take(np.array([limit in wanted for limit in rows.limits], dtype=bool))
+    if not (part.lower > 0.0).any():
+        return True
+    n_columns = part.matrix.shape[1]
+    if (np.diff(part.matrix.indptr) < part.lower).any():
+        return False
+    return run(np.zeros(n_columns), part, binary=binary, time_limit_s=PATIENCE_S).feasible
+
+
+def _message(rows: Rows, limits: list[str]) -> str:
+    first = {limit: i for i, limit in reversed(list(enumerate(rows.limits)))}
+    words = []
+    for limit in limits:
+        i = first[limit]
+        if rows.lower[i] > 0.0:
+            words.append(f"{limit} (at least {rows.lower[i]:g})")
+        elif rows.names[i] == limit and rows.upper[i] > 0.0:
+            words.append(f"{limit} (at most {rows.upper[i]:g})")
+        else:
+            words.append(limit)
+    if len(words) > 1:
+        return f"No plan keeps these limits together: {', '.join(words)}. Loosen any one of them."
+    offers = int((rows.matrix[[first[limits[0]]]] != 0).sum())
+    return (
+        f"No plan keeps the limit {words[0]}: only {offers} offers could ever count for it. "
+        "Lower it, check its spelling, or give more items stock, demand and a price below list price."
+    )

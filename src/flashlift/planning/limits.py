@@ -1,0 +1,207 @@
+"""The rules of a campaign as named rows: lower <= matrix @ chosen <= upper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import sparse
+
+from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, Excluded, MarginFloor, Slot
+from flashlift.planning.problem import Columns
+from flashlift.protocols import FloatArray, IntArray
+from flashlift.schema import SaleItems
+
+__all__ = ["Rows", "compile_limits"]
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Named rows over the columns.
+
+    Args:
+        names: name of each row, `positions[fri-20h]`, `stock[A-17]`.
+        limits: limit of each row. Rules that hold for every item share one limit (`stock`); for other rows
+            it is the row's own name.
+        matrix: coefficients, (n_rows, n_columns).
+        lower: least activity, -inf where there is none, (n_rows,).
+        upper: most activity, inf where there is none, (n_rows,).
+    """
+
+    names: tuple[str, ...]
+    limits: tuple[str, ...]
+    matrix: sparse.csr_array
+    lower: FloatArray
+    upper: FloatArray
+
+    def take(self, keep: BoolArray) -> Rows:
+        """Some of the rows."""
+        at = np.flatnonzero(keep)
+        return Rows(
+            names=tuple(self.names[i] for i in at),
+            limits=tuple(self.limits[i] for i in at),
+            matrix=self.matrix[at],
+            lower=self.lower[at],
+            upper=self.upper[at],
+        )
+
+    def violation(self, chosen: BoolArray) -> FloatArray:
+        """By how much each row is broken, (n_rows,); 0 where it is kept."""
+        activity: FloatArray = self.matrix @ chosen.astype(np.float64)
+        return np.maximum(np.maximum(self.lower - activity, activity - self.upper), 0.0)
+
+
+def compile_limits(campaign: Campaign, items: pl.DataFrame, columns: Columns, *, lean: bool = True) -> Rows:
+    """All limits of the campaign over `columns`.
+
+    Args:
+        campaign: slots and limits.
+        items: table SaleItems, whose rows `columns.item` counts.
+        columns: the offers that could run.
+        lean: leave out rows that another one implies. Conflicts are looked for in the full set.
+
+    Returns:
+        The rows that some choice of columns could break.
+    """
+    once = any(isinstance(limit, Appearances) and limit.maximum <= 1 for limit in campaign.limits)
+    parts = [_positions(campaign, columns)]
+    if not (lean and once):
+        parts += [_one_price(campaign, items, columns), _stock(items, columns)]
+    for limit in campaign.limits:
+        match limit:
+            case CategoryCount():
+                parts += _category(limit, campaign, items, columns)
+            case Budget():
+                parts.append(
+                    _rows(columns, ["budget"], np.zeros_like(columns.item), columns.discount_cost, limit.amount)
+                )
+            case Appearances():
+                parts.append(_appearances(limit, items, columns))
+                if not (lean and once):
+                    parts.append(_cool_down(limit, campaign, items, columns))
+            case MarginFloor():
+                cost = items[SaleItems.unit_cost.name].to_numpy()[columns.item]
+                below = columns.price - cost < limit.margin_frac * columns.price - 1e-9
+                parts.append(_never("margin floor", below, columns))
+            case Excluded():
+                ids = items[SaleItems.item_id.name].is_in(list(limit.item_ids)).to_numpy()
+                parts.append(_never("excluded", ids[columns.item], columns))
+    rows = Rows(
+        names=tuple(name for part in parts for name in part.names),
+        limits=tuple(name for part in parts for name in part.limits),
+        matrix=sparse.vstack([part.matrix for part in parts], format="csr"),
+        lower=np.concatenate([part.lower for part in parts]),
+        upper=np.concatenate([part.upper for part in parts]),
+    )
+    return rows.take((rows.lower > 0.0) | (rows.matrix.sum(axis=1) > rows.upper))
+
+
+def _rows(
+    columns: Columns,
+    names: Sequence[str],
+    row: IntArray,
+    coefficient: FloatArray,
+    upper: FloatArray | float = np.inf,
+    *,
+    lower: float = -np.inf,
+    limit: str | None = None,
+    column: IntArray | None = None,
+) -> Rows:
+    """Rows from entries (row, column, coefficient); without `column`, one entry for each column."""
+    at = np.arange(len(columns)) if column is None else column
+    shape = (len(names), len(columns))
+    return Rows(
+        names=tuple(names),
+        limits=tuple(names) if limit is None else (limit,) * len(names),
+        matrix=sparse.csr_array((coefficient, (row, at)), shape=shape),
+        lower=np.full(len(names), lower),
+        upper=np.broadcast_to(np.asarray(upper, dtype=np.float64), (len(names),)).copy(),
+    )
+
+
+def _positions(campaign: Campaign, columns: Columns) -> Rows:
+    names = [f"positions[{slot.slot_id}]" for slot in campaign.slots]
+    most = np.array([slot.positions for slot in campaign.slots], dtype=np.float64)
+    return _rows(columns, names, columns.slot, np.ones(len(columns)), most)
+
+
+def _category(limit: CategoryCount, campaign: Campaign, items: pl.DataFrame, columns: Columns) -> Iterator[Rows]:
+    path = pl.col(SaleItems.category.name)
+    below = (path == limit.category) | path.str.starts_with(f"{limit.category}/")
+    column = np.flatnonzero(items.select(below).to_series().to_numpy()[columns.item])
+    if limit.per_slot:
+        where = [f"category[{limit.category}, {slot.slot_id}]" for slot in campaign.slots]
+        row = columns.slot[column]
+    else:
+        where = [f"category[{limit.category}]"]
+        row = np.zeros_like(column)
+    ones = np.ones(len(column))
+    if limit.minimum > 0:
+        yield _rows(columns, [f"{w} minimum" for w in where], row, ones, lower=float(limit.minimum), column=column)
+    if limit.maximum is not None:
+        yield _rows(columns, [f"{w} maximum" for w in where], row, ones, float(limit.maximum), column=column)
+
+
+def _per_item(name: str, items: pl.DataFrame, columns: Columns, coefficient: FloatArray, upper: FloatArray) -> Rows:
+    """One row for each item that has columns; `upper` is given for every item of the table."""
+    present, row = np.unique(columns.item, return_inverse=True)
+    ids = items[SaleItems.item_id.name].to_list()
+    names = [f"{name}[{ids[i]}]" for i in present]
+    return _rows(columns, names, row, coefficient, upper[present], limit=name)
+
+
+def _appearances(limit: Appearances, items: pl.DataFrame, columns: Columns) -> Rows:
+    most = np.full(items.height, float(limit.maximum))
+    return _per_item("appearances", items, columns, np.ones(len(columns)), most)
+
+
+def _stock(items: pl.DataFrame, columns: Columns) -> Rows:
+    stock = items[SaleItems.stock.name].to_numpy().astype(np.float64)
+    return _per_item("stock", items, columns, columns.quota.astype(np.float64), stock)
+
+
+def _one_price(campaign: Campaign, items: pl.DataFrame, columns: Columns) -> Rows:
+    return _one_of_each("one price", _cliques(campaign.slots, 0.0), campaign, items, columns)
+
+
+def _cool_down(limit: Appearances, campaign: Campaign, items: pl.DataFrame, columns: Columns) -> Rows:
+    return _one_of_each("cool-down", _cliques(campaign.slots, limit.cool_down_hours), campaign, items, columns)
+
+
+def _cliques(slots: Sequence[Slot], pause_hours: float) -> list[list[int]]:
+    """Maximal sets of slots of which an item may take one, because pairs of them are less than the pause apart.
+
+    Slots lengthened by the pause are intervals, two slots clash where these overlap, and every clique of an interval
+    graph shares the start of one of its members (Golumbic, 1980, ch. 8); so one set for each start will do.
+    """
+    busy = [(slot.start.timestamp(), slot.end.timestamp() + 3600.0 * max(pause_hours, 0.0)) for slot in slots]
+    sets = {frozenset(i for i, (a, b) in enumerate(busy) if a <= start < b) for start, _ in busy}
+    return sorted(sorted(one) for one in sets if not any(one < other for other in sets))
+
+
+def _one_of_each(
+    name: str, cliques: Sequence[Sequence[int]], campaign: Campaign, items: pl.DataFrame, columns: Columns
+) -> Rows:
+    """For every item and every set of slots: at most one offer."""
+    ids = items[SaleItems.item_id.name].to_list()
+    names: list[str] = []
+    row, column = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for clique in cliques:
+        at = np.flatnonzero(np.isin(columns.slot, clique))
+        present, local = np.unique(columns.item[at], return_inverse=True)
+        row.append(local + len(names))
+        column.append(at)
+        first = campaign.slots[clique[0]].slot_id
+        names += [f"{name}[{ids[i]}, {first}]" for i in present]
+    rows, at = np.concatenate(row), np.concatenate(column)
+    return _rows(columns, names, rows, np.ones(len(at)), 1.0, limit=name, column=at)
+
+
+def _never(name: str, forbidden: BoolArray, columns: Columns) -> Rows:
+    column = np.flatnonzero(forbidden)
+    return _rows(columns, [name], np.zeros_like(column), np.ones(len(column)), 0.0, column=column)

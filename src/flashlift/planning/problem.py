@@ -1,0 +1,255 @@
+"""From a campaign to columns: every offer that could run, with its price, its quota and what it is worth alone.
+
+The value of an offer is the mean over draws of the contribution of all items with this offer alone in the plan, less
+the contribution without any (`flashlift.account`). The sum of these values over a plan is the joint account as long as
+offers do not meet: it is an approximation where one item appears several times, and where the effects of several
+offers on one item add up to more than its stock or its demand allows. `flashlift.planning.check` values
+a finished plan jointly, so the difference is seen.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from flashlift.account import contribution
+from flashlift.domain import Campaign, Costs, Excluded, MarginFloor
+from flashlift.errors import InputError, SettingsError
+from flashlift.planning.prices import sale_prices
+from flashlift.protocols import DemandDraws, FloatArray, IntArray, Progress, SparseEffects, silent
+from flashlift.schema import SaleItems
+
+__all__ = ["Columns", "build_columns"]
+
+log = logging.getLogger(__name__)
+
+BLOCK = 1_000_000  # cells x draws evaluated at a time: 8 MB an array, which stays near the cache
+TASK = "Value offers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The offers that could run, in order of item; all arrays (n,).
+
+    Args:
+        item: row of the items table.
+        slot: index of the campaign's slots.
+        discount: 1 - price / list price.
+        price: sale price.
+        quota: units the offer may sell at most.
+        units: expected units sold within the quota.
+        value: expected incremental profit of the offer alone.
+        discount_cost: expected (list price - price) x units.
+    """
+
+    item: IntArray
+    slot: IntArray
+    discount: FloatArray
+    price: FloatArray
+    quota: IntArray
+    units: FloatArray
+    value: FloatArray
+    discount_cost: FloatArray
+
+    def __len__(self) -> int:
+        """Number of columns."""
+        return len(self.item)
+
+    def take(self, index: npt.NDArray[np.bool_] | IntArray) -> Columns:
+        """Some of the columns."""
+        return Columns(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shop:
+    """Columns of SaleItems as arrays, (n_items,)."""
+
+    item_ids: list[str]
+    list_price: FloatArray
+    unit_cost: FloatArray
+    stock: FloatArray
+    costs: Costs
+
+    def contribution(self, item: IntArray, units: FloatArray, revenue: FloatArray, at_list: FloatArray) -> FloatArray:
+        return contribution(
+            units,
+            revenue,
+            at_list,
+            list_price=self.list_price[item, None],
+            unit_cost=self.unit_cost[item, None],
+            stock=self.stock[item, None],
+            costs=self.costs,
+        )
+
+
+def build_columns(
+    campaign: Campaign, items: pl.DataFrame, draws: DemandDraws, *, progress: Progress = silent
+) -> Columns:
+    """Columns of the campaign, valued on `draws` in blocks of bounded memory.
+
+    Offers that no plan may choose are left out: excluded items, prices below the margin floor, no stock, and no
+    demand (quota 0).
+
+    Args:
+        campaign: what may run.
+        items: table SaleItems, in the row order of `draws`.
+        draws: demand of these items in the campaign's slots.
+        progress: told the items done.
+
+    Raises:
+        SettingsError: the campaign contradicts itself.
+        InputError: the draws hold values that are not finite.
+    """
+    _require_sound(campaign)
+    shop = _Shop(
+        item_ids=items[SaleItems.item_id.name].to_list(),
+        list_price=items[SaleItems.list_price.name].to_numpy().astype(np.float64),
+        unit_cost=items[SaleItems.unit_cost.name].to_numpy().astype(np.float64),
+        stock=items[SaleItems.stock.name].to_numpy().astype(np.float64),
+        costs=campaign.costs,
+    )
+    item, slot, price = _cells(campaign, shop)
+    cross = draws.cross()
+    by_source = np.argsort(cross.source, kind="stable")
+    cross = SparseEffects(
+        source=cross.source[by_source], target=cross.target[by_source], effect=cross.effect[by_source]
+    )
+    parts = [_evaluate(campaign, shop, draws, cross, item[:0], slot[:0], price[:0])]
+    for start, stop in _blocks(item, draws.n_draws):
+        part = slice(start, stop)
+        parts.append(_evaluate(campaign, shop, draws, cross, item[part], slot[part], price[part]))
+        progress(TASK, stop, len(item), f"{stop:,} of {len(item):,}")
+    columns = Columns(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Columns)})
+    kept = columns.take(columns.quota > 0)
+    log.info("%d offers could run, %d more have no demand", len(kept), len(columns) - len(kept))
+    return kept
+
+
+def _require_sound(campaign: Campaign) -> None:
+    """Contradictions that would surface later as nonsense."""
+    names = [slot.slot_id for slot in campaign.slots]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"Two slots of the campaign share a name ({', '.join(names)}). Give each its own.")
+    for slot in campaign.slots:
+        if slot.end <= slot.start or slot.positions < 0:
+            raise SettingsError(
+                f"Slot {slot.slot_id} runs from {slot.start} to {slot.end} with {slot.positions} positions. "
+                "Let it end after it starts, with 0 or more positions."
+            )
+    wrong = [step for step in campaign.ladder if not 0.0 < step < 1.0]
+    if wrong:
+        raise SettingsError(f"The ladder holds the discount {wrong[0]}. Write fractions between 0 and 1, 20 % as 0.2.")
+    if not 0.0 < campaign.quota_quantile < 1.0:
+        raise SettingsError(f"quota_quantile is {campaign.quota_quantile}. Choose a value between 0 and 1.")
+    if campaign.price_ending is not None and not 0.0 <= campaign.price_ending < 1.0:
+        raise SettingsError(f"price_ending is {campaign.price_ending}. Write the fraction only, such as 0.99.")
+
+
+def _cells(campaign: Campaign, shop: _Shop) -> tuple[IntArray, IntArray, FloatArray]:
+    """Item, slot and price of every offer that stock, margin floor and exclusions allow, in order of item."""
+    price, allowed = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.price_ending)
+    allowed &= shop.stock[:, None] > 0.0
+    for limit in campaign.limits:
+        if isinstance(limit, MarginFloor):
+            allowed &= price - shop.unit_cost[:, None] >= limit.margin_frac * price - 1e-9
+        elif isinstance(limit, Excluded):
+            unknown = sorted(set(limit.item_ids).difference(shop.item_ids))
+            if unknown:
+                log.warning("%d excluded items are not in the catalog, the first is %s", len(unknown), unknown[0])
+            allowed &= ~np.isin(np.asarray(shop.item_ids, dtype=object), limit.item_ids)[:, None]
+    item, step = np.nonzero(allowed)
+    n_slots = len(campaign.slots)
+    slot = np.tile(np.arange(n_slots), len(item))
+    return np.repeat(item, n_slots), slot, np.repeat(price[item, step], n_slots)
+
+
+def _blocks(item: IntArray, n_draws: int) -> list[tuple[int, int]]:
+    """Ranges of cells that fit a block and never part an item."""
+    if not len(item):
+        return []
+    starts = np.flatnonzero(np.diff(item, prepend=-1))
+    size = max(BLOCK // n_draws, 1)
+    cuts = starts[np.flatnonzero(np.diff(starts // size, prepend=-1))]
+    return list(zip(cuts.tolist(), [*cuts[1:].tolist(), len(item)], strict=True))
+
+
+def _elsewhere(shop: _Shop, draws: DemandDraws, cross: SparseEffects, item: IntArray, extra: FloatArray) -> FloatArray:
+    """Mean profit on other items caused by extra units (n, n_draws) of each cell's item, (n,)."""
+    first = np.searchsorted(cross.source, item)
+    degree = np.searchsorted(cross.source, item, side="right") - first
+    total = np.zeros(len(item))
+    none = np.zeros((1, 1))
+    for k in range(int(degree.max(initial=0))):
+        cells = np.flatnonzero(degree > k)
+        edge = first[cells] + k
+        targets, row = np.unique(cross.target[edge], return_inverse=True)
+        base = draws.without_sale(targets)
+        moved = base[row] + cross.effect[edge, None] * extra[cells]
+        gain = shop.contribution(cross.target[edge], none, none, moved)
+        gain -= shop.contribution(targets, none, none, base)[row]
+        total[cells] += gain.mean(axis=1)
+    return total
+
+
+def _evaluate(
+    campaign: Campaign,
+    shop: _Shop,
+    draws: DemandDraws,
+    cross: SparseEffects,
+    item: IntArray,
+    slot: IntArray,
+    price: FloatArray,
+) -> Columns:
+    """Quota, expected units and expected value of the cells; each item's offer stands alone."""
+    discount = 1.0 - price / shop.list_price[item]
+    items, row = np.unique(item, return_inverse=True)
+    pairs, pair = np.unique(item * len(campaign.slots) + slot, return_inverse=True)
+    pair_item, pair_slot = np.divmod(pairs, max(len(campaign.slots), 1))
+
+    base = draws.without_sale(items)
+    displaced = draws.units(pair_item, pair_slot, np.zeros(len(pairs)))[pair]
+    wanted = draws.units(item, slot, discount)
+    _require_finite(shop, item, wanted, displaced)
+    quota = _quota(wanted, campaign.quota_quantile, shop.stock[item])
+    sold = np.minimum(wanted, quota[:, None])
+    extra = sold - displaced
+    at_list = base[row] - displaced + draws.aftermath(item, extra)
+    none = np.zeros((1, 1))
+    gain = shop.contribution(item, sold, sold * price[:, None], at_list)
+    gain -= shop.contribution(items, none, none, base)[row]
+    value = gain.mean(axis=1) + _elsewhere(shop, draws, cross, item, extra)
+    _require_finite(shop, item, value[:, None])
+    units = sold.mean(axis=1)
+    return Columns(
+        item=item,
+        slot=slot,
+        discount=discount,
+        price=price,
+        quota=quota,
+        units=units,
+        value=value,
+        discount_cost=(shop.list_price[item] - price) * units,
+    )
+
+
+def _quota(wanted: FloatArray, quantile: float, stock: FloatArray) -> IntArray:
+    """Empirical quantile of the units (the smallest draw with at least this share at or below), rounded up."""
+    if not len(wanted):
+        return np.zeros(0, dtype=np.int64)
+    rank = min(max(int(np.ceil(quantile * wanted.shape[1] - 1e-9)) - 1, 0), wanted.shape[1] - 1)
+    units = np.partition(wanted, rank, axis=1)[:, rank]
+    return np.minimum(np.ceil(units - 1e-9), stock).astype(np.int64)
+
+
+def _require_finite(shop: _Shop, item: IntArray, *arrays: FloatArray) -> None:
+    for array in arrays:
+        bad = ~np.isfinite(array).all(axis=1)
+        if bad.any():
+            raise InputError(
+                f"The demand draws of item {shop.item_ids[item[bad.argmax()]]} are not finite numbers. "
+                "Fit the demand model again, or exclude the item."
+            )

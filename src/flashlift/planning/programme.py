@@ -1,0 +1,178 @@
+"""Maximize a value over binary columns within named rows, with a bound that holds for all of them.
+
+Four steps: the linear relaxation and its duals; a first plan filled greedily in the order the relaxation suggests; a
+better one from the binary programme over the few columns that the relaxation likes best; and, where that leaves
+a gap, the binary programme over all columns that can still be part of a better plan. A column is left out there
+when the Lagrangian bound with it in the plan, L(y) + d_j, stays below the best plan (reduced-cost fixing; Wolsey,
+Integer Programming, 2nd ed. 2020, sec. 7.5), so the bound remains true of the whole problem.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flashlift.errors import FlashliftError
+from flashlift.planning.greedy import fill
+from flashlift.planning.highs import Run, run
+from flashlift.planning.limits import Rows
+from flashlift.protocols import FloatArray, Progress, silent
+
+__all__ = ["Optimum", "maximize"]
+
+log = logging.getLogger(__name__)
+
+BoolArray = npt.NDArray[np.bool_]
+CORE = 3_000  # columns of the first search
+TOLERANCE = 1e-6  # of a row, relative to its bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimum:
+    """The best choice found.
+
+    Args:
+        chosen: (n_columns,).
+        bound: no choice within the rows has more value.
+        duals: value of one more unit of each row's bound in the relaxation, (n_rows,).
+        finished: the search ended by itself, neither by time nor by Ctrl-C.
+    """
+
+    chosen: BoolArray
+    bound: float
+    duals: FloatArray
+    finished: bool
+
+
+def maximize(
+    value: FloatArray,
+    rows: Rows,
+    *,
+    time_limit_s: float,
+    gap_frac: float,
+    threads: int = 1,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Optimum | None:
+    """Choose columns of the largest total value; None where no choice keeps all rows.
+
+    Raises:
+        FlashliftError: the solver failed, or found nothing that keeps the rows in the time given.
+    """
+    started = time.monotonic()
+    relaxed = run(value, rows, binary=False, time_limit_s=time_limit_s, threads=threads, seed=seed, progress=progress)
+    if not relaxed.feasible:
+        return None
+    duals = _clipped(rows, relaxed.duals)
+    reduced = value - rows.matrix.T @ duals
+    bound = _lagrangian(rows, duals, reduced)
+    best = _first_plan(value, rows, relaxed.x, reduced)
+    if best is not None and _close(value, best, bound, gap_frac):
+        return Optimum(chosen=best, bound=bound, duals=duals, finished=True)
+    if best is not None and not relaxed.finished:
+        return Optimum(chosen=best, bound=bound, duals=duals, finished=False)
+
+    finished = True
+    for size in (CORE, len(value)):
+        open_ = _open(value, bound, reduced, best)
+        inside = open_ if open_.sum() <= size else _nearest(reduced, open_, best, size)
+        log.info("searching %d of %d open columns, %d in all", inside.sum(), open_.sum(), len(value))
+        exact = run(
+            value[inside],
+            _over(rows, inside),
+            binary=True,
+            time_limit_s=time_limit_s - (time.monotonic() - started),
+            gap_frac=gap_frac,
+            threads=threads,
+            seed=seed,
+            start=None if best is None else best[inside],
+            progress=progress,
+        )
+        best = _better(value, rows, best, exact, inside)
+        if inside is open_:
+            if best is None and not exact.feasible:
+                return None
+            # what is not open cannot beat the best plan
+            bound = min(bound, max(exact.bound, -np.inf if best is None else float(value[best].sum())))
+        finished = exact.finished
+        if inside is open_ or not finished or _close(value, best, bound, gap_frac):
+            break
+    if best is None:
+        raise FlashliftError(
+            f"No plan within the limits was found in {time_limit_s:g} s. Allow more time, or loosen a minimum."
+        )
+    return Optimum(chosen=best, bound=max(bound, float(value[best].sum())), duals=duals, finished=finished)
+
+
+def _over(rows: Rows, columns: BoolArray) -> Rows:
+    """The same rows over some of the columns."""
+    return Rows(
+        names=rows.names, limits=rows.limits, matrix=rows.matrix[:, columns], lower=rows.lower, upper=rows.upper
+    )
+
+
+def _open(value: FloatArray, bound: float, reduced: FloatArray, best: BoolArray | None) -> BoolArray:
+    """Columns of the best plan so far, and those with which a plan could still be better than it."""
+    if best is None:
+        return np.ones(len(value), dtype=bool)
+    return best | (bound + np.minimum(reduced, 0.0) > float(value[best].sum()) - 1e-9 * max(abs(bound), 1.0))
+
+
+def _nearest(reduced: FloatArray, open_: BoolArray, best: BoolArray | None, size: int) -> BoolArray:
+    """The open columns that the relaxation likes best, and those of the best plan."""
+    inside = np.zeros(len(reduced), dtype=bool)
+    inside[np.argsort(np.where(open_, -reduced, np.inf), kind="stable")[:size]] = True
+    return inside if best is None else inside | best
+
+
+def _better(value: FloatArray, rows: Rows, best: BoolArray | None, exact: Run, inside: BoolArray) -> BoolArray | None:
+    """The better of the best plan so far and the one the solver found."""
+    if exact.x is None:
+        if best is not None and not exact.feasible:
+            raise FlashliftError("The solver calls a plan infeasible that keeps every limit. Try another seed.")
+        return best
+    found = np.zeros(len(value), dtype=bool)
+    found[inside] = exact.x > 0.5
+    if not _keeps(rows, found):
+        log.warning("the solver's plan breaks a row beyond rounding and is not used")
+        return best
+    return found if best is None or value[found].sum() > value[best].sum() else best
+
+
+def _close(value: FloatArray, best: BoolArray | None, bound: float, gap_frac: float) -> bool:
+    if best is None:
+        return False
+    total = float(value[best].sum())
+    return bound - total <= gap_frac * max(abs(total), 1.0)
+
+
+def _clipped(rows: Rows, duals: FloatArray | None) -> FloatArray:
+    """Duals with the sign their row demands (rows have one bound): any such vector gives a valid bound."""
+    if duals is None:
+        return np.zeros(len(rows.names))
+    return np.where(np.isfinite(rows.upper), np.maximum(duals, 0.0), np.minimum(duals, 0.0))
+
+
+def _lagrangian(rows: Rows, duals: FloatArray, reduced: FloatArray) -> float:
+    """Upper bound on every choice: duals @ bounds + the positive reduced values."""
+    side = np.where(np.isfinite(rows.upper), rows.upper, rows.lower)
+    return float(duals @ side + np.maximum(reduced, 0.0).sum())
+
+
+def _first_plan(value: FloatArray, rows: Rows, x: FloatArray | None, reduced: FloatArray) -> BoolArray | None:
+    """The better of two greedy plans: by the relaxation's choice, and by value alone."""
+    orders = [np.argsort(-value, kind="stable")]
+    if x is not None:
+        orders.append(np.lexsort((-reduced, -np.round(x, 6))))
+    plans = [fill(rows, order, optional=value > 0.0) for order in orders]
+    kept = [plan for plan in plans if plan is not None and _keeps(rows, plan)]
+    return max(kept, key=lambda plan: float(value[plan].sum()), default=None)
+
+
+def _keeps(rows: Rows, chosen: BoolArray) -> bool:
+    side = np.where(np.isfinite(rows.upper), rows.upper, rows.lower)
+    return bool((rows.violation(chosen) <= TOLERANCE * np.maximum(np.abs(side), 1.0)).all())
