@@ -1,0 +1,27 @@
+"""What will this customer do next? One small network: next item, and P(purchase within h) for every h.
+
+torch is imported only when a name that needs it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from flashlift.behavior.config import BehaviorConfig
+
+if TYPE_CHECKING:
+    from flashlift.behavior.predict import BehaviorModel
+    from flashlift.behavior.report import intent_report
+    from flashlift.behavior.train import fit
+
+__all__ = ["BehaviorConfig", "BehaviorModel", "fit", "intent_report"]
+
+_HOMES = {"BehaviorModel": "predict", "fit": "train", "intent_report": "report"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the file that holds `name` when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

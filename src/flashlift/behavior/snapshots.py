@@ -1,0 +1,95 @@
+"""A snapshot is a customer at an instant: what is known of them then, and when they buy next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flashlift.behavior.histories import Histories
+from flashlift.protocols import FloatArray, IntArray
+
+__all__ = ["HOUR", "N_FACTS", "Snapshots", "facts", "hours_to_purchase", "spread_snapshots"]
+
+HOUR = 3_600_000_000  # microseconds
+DAY = 24 * HOUR
+EVENT_DAYS = (1, 7, 30, 90)
+ORDER_DAYS = (7, 30, 90)
+N_FACTS = 4 + len(EVENT_DAYS) + len(ORDER_DAYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshots:
+    """Row k asks about customer[k] (row of the histories) at the instant at[k] (microseconds, UTC)."""
+
+    customer: IntArray
+    at: IntArray
+
+    def take(self, rows: IntArray) -> Snapshots:
+        """The snapshots of these rows, in their order."""
+        return Snapshots(customer=self.customer[rows], at=self.at[rows])
+
+    @property
+    def hour(self) -> IntArray:
+        """Hour of the day, UTC, 0..23."""
+        return self.at // HOUR % 24
+
+    @property
+    def weekday(self) -> IntArray:
+        """Day of the week, UTC, 0 is Monday."""
+        return (self.at // DAY + 3) % 7  # 1970-01-01 was a Thursday
+
+
+def facts(histories: Histories, snapshots: Snapshots) -> npt.NDArray[np.float32]:
+    """What is known just before each snapshot, (n, N_FACTS), all ln(1 + x).
+
+    In order: hours since the last event, since the last order (0 if none), since the first event; orders so far;
+    events in the last 1, 7, 30, 90 days; orders in the last 7, 30, 90 days. Only events before the snapshot are read.
+    """
+    who, now = snapshots.customer, snapshots.at
+    first, end = histories.offsets[who], histories.end(who, now)
+    first_order, order_end = histories.order_offsets[who], histories.order_end(who, now)
+    columns = [
+        np.where(end > first, now - _at(histories.at, end - 1), 0) / HOUR,
+        np.where(order_end > first_order, now - _at(histories.order_at, order_end - 1), 0) / HOUR,
+        np.where(end > first, now - _at(histories.at, first), 0) / HOUR,
+        order_end - first_order,
+        *(end - histories.end(who, now - days * DAY) for days in EVENT_DAYS),
+        *(order_end - histories.order_end(who, now - days * DAY) for days in ORDER_DAYS),
+    ]
+    return np.log1p(np.stack(columns, axis=1)).astype(np.float32)
+
+
+def hours_to_purchase(
+    histories: Histories, snapshots: Snapshots, *, until: int
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Hours until the next order that begins at or after each snapshot, seen up to `until` (microseconds).
+
+    Returns:
+        hours to the order, or to `until` where none is seen before it, (n,); and whether one was seen, (n,).
+    """
+    index = histories.order_end(snapshots.customer, snapshots.at)
+    exists = index < histories.order_offsets[snapshots.customer + 1]
+    order = np.where(exists, _at(histories.order_at, index), until)
+    seen = order < until
+    return np.maximum(np.minimum(order, until) - snapshots.at, 0) / HOUR, seen
+
+
+def spread_snapshots(histories: Histories, start: int, stop: int, *, n: int, rng: np.random.Generator) -> Snapshots:
+    """`n` snapshots, uniform over customers and over the times in [start, stop) after their first event."""
+    has_events = histories.offsets[1:] > histories.offsets[:-1]
+    first = np.where(has_events, _at(histories.at, histories.offsets[:-1]), stop)
+    ready = np.flatnonzero(first < stop - 1)
+    if not len(ready):
+        return Snapshots(customer=np.zeros(0, np.int64), at=np.zeros(0, np.int64))
+    begin = np.maximum(first[ready] + 1, start)
+    share = (stop - begin) / (stop - begin).sum()
+    pick = rng.choice(len(ready), size=n, p=share)
+    at = begin[pick] + (rng.random(n) * (stop - begin[pick])).astype(np.int64)
+    return Snapshots(customer=ready[pick], at=at)
+
+
+def _at(values: IntArray, index: IntArray) -> IntArray:
+    """values[index], where an index outside is somebody else's concern."""
+    return values[np.clip(index, 0, max(len(values) - 1, 0))] if len(values) else np.zeros_like(index)

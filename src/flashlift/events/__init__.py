@@ -1,0 +1,35 @@
+"""Events: read a shop's log, clean it, keep it in a store that grows by files, and cut it in time without leaks."""
+
+from __future__ import annotations
+
+from flashlift.events.adapters.online_retail import bundled
+from flashlift.events.clean import RULES, Cleaning
+from flashlift.events.formats import ADAPTERS
+from flashlift.events.ingest import FileReport, IngestReport, ingest
+from flashlift.events.quality import Quality, quality
+from flashlift.events.sale_items import ItemAssumptions, sale_items
+from flashlift.events.sessions import sessionize
+from flashlift.events.source import EVENT_NAMES, Source
+from flashlift.events.split import before, time_split
+from flashlift.events.store import open_store, rejected_rows
+
+__all__ = [
+    "ADAPTERS",
+    "EVENT_NAMES",
+    "RULES",
+    "Cleaning",
+    "FileReport",
+    "IngestReport",
+    "ItemAssumptions",
+    "Quality",
+    "Source",
+    "before",
+    "bundled",
+    "ingest",
+    "open_store",
+    "quality",
+    "rejected_rows",
+    "sale_items",
+    "sessionize",
+    "time_split",
+]

@@ -1,0 +1,1 @@
+"""Ready-made mappings of public log formats, one file for each."""

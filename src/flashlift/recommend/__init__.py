@@ -1,0 +1,7 @@
+"""Which offers should this customer see? Baseline, full-rank evaluation, and planned offers ranked per customer."""
+
+from flashlift.recommend.evaluate import evaluate
+from flashlift.recommend.offers import audience, rank_offers
+from flashlift.recommend.popularity import Popularity
+
+__all__ = ["Popularity", "audience", "evaluate", "rank_offers"]

@@ -1,0 +1,15 @@
+import numpy as np
+import pytest
+from tests.behavior.log import SPLIT, TINY, shop, tables
+
+from flashlift.behavior import fit
+
+
+@pytest.fixture(scope="session")
+def events():
+    return shop(np.random.default_rng(5))
+
+
+@pytest.fixture(scope="session")
+def model(events):
+    return fit(tables(events), split=SPLIT, config=TINY, seed=0)

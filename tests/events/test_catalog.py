@@ -1,0 +1,146 @@
+import json
+from datetime import UTC, datetime
+
+import polars as pl
+
+from flashlift.events import Source, open_store, quality, rejected_rows
+from flashlift.events.catalog import MIN_SHARED_HEAD
+
+
+def test_the_last_statement_of_a_log_counts(tmp_path, log, read):
+    rows = {
+        "item_id": ["x", "x", "x", "y"],
+        "at": [datetime(2019, 5, d) for d in (1, 3, 2, 1)],
+        "title": ["old", "new", "between", None],
+        "brand": ["b", None, None, None],
+        "event": ["view"] * 4,
+    }
+    read(log(rows))
+    items = open_store(tmp_path / "store").items
+    assert items.select("item_id", "title", "brand").rows() == [("x", "new", "b"), ("y", None, None)]
+
+
+def test_a_catalog_outranks_the_log_and_a_later_one_an_earlier(tmp_path, log, read):
+    read(log({"title": ["of the log"], "list_price": [1.0], "event": ["view"]}))
+    for n, title in enumerate(["first", "second"]):
+        pl.DataFrame(
+            {"item_id": ["x"], "title": [title], "brand": ["acme" if n == 0 else None], "stock": [n]}
+        ).write_csv(tmp_path / f"{n}.csv")
+        read(Source(format="csv", path=tmp_path / f"{n}.csv"))
+    item = open_store(tmp_path / "store").items.row(0, named=True)
+    assert (item["title"], item["brand"], item["stock"], item["list_price"]) == ("second", "acme", 1, None)
+
+
+def test_history_folds_a_day_and_keeps_instants_of_a_stock_list(tmp_path, log, read):
+    day = [datetime(2019, 5, 1, h) for h in (8, 9, 10, 11)] + [datetime(2019, 5, 2, 8)]
+    read(
+        log(
+            {
+                "at": day,
+                "list_price": [5.0, 6.0, 6.0, 5.0, 7.0],
+                "unit_cost": [1.0, 9.0, 2.0, 3.0, 4.0],
+                "stock": [9, 8, 7, 6, 5],
+                "event": ["view"] * 5,
+            }
+        )
+    )
+    history = open_store(tmp_path / "store").history
+    utc = [t.replace(tzinfo=UTC, microsecond=1) for t in (day[3], day[4])]
+    # Of equals the higher price; of 1, 2, 3, 9 the lower median; the last stock. Known right after it was said.
+    assert history.rows() == [("x", utc[0], 6.0, 2.0, 6), ("x", utc[1], 7.0, 4.0, 5)]
+    pl.DataFrame({"item_id": ["x", "x"], "at": ["2019-05-03 10:00", "2019-05-03 10:30"], "stock": [4, 3]}).write_csv(
+        tmp_path / "s.csv"
+    )
+    read(Source(format="csv", path=tmp_path / "s.csv"))
+    assert open_store(tmp_path / "store").history["on_hand"].to_list() == [6, 5, 4, 3]
+    # What has a date is no part of the catalog.
+    assert open_store(tmp_path / "store").items["stock"].to_list() == [None]
+
+
+def test_a_history_in_our_own_names(tmp_path, read):
+    rows = {"item_id": ["x"], "at": ["2019-05-03"], "price": [5.0], "unit_cost": [2.0], "on_hand": [7]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "h.parquet")
+    read(Source(format="parquet", path=tmp_path / "h.parquet"))
+    history = open_store(tmp_path / "store").history
+    assert history.rows() == [("x", datetime(2019, 5, 3, tzinfo=UTC), 5.0, 2.0, 7)]
+
+
+def test_values_that_cannot_be_are_dropped_and_counted(tmp_path, log, read):
+    read(
+        log(
+            {
+                "list_price": [0.0, -1.0, None, 2.0],
+                "unit_cost": ["x", "-1", "0", ""],
+                "item_id": list("abcd"),
+                "event": ["view"] * 4,
+            }
+        )
+    )
+    history = open_store(tmp_path / "store").history
+    assert history.select("item_id", "price", "unit_cost").rows() == [("c", None, 0.0), ("d", 2.0, None)]
+    manifest = json.loads((tmp_path / "store" / "manifest.json").read_text())
+    assert manifest["manifest"]["files"][0]["values_dropped"] == 4
+
+
+def test_categories_from_titles(tmp_path, log, read):
+    mugs = [f"BLUE {w} MUG, SIZE 3" for w in map(str, range(MIN_SHARED_HEAD - 1))] + ["SET OF 2 MUGS RED"]
+    rare = [f"lone word{k}x" for k in range(5)] + [None, "12 cm", "CHRISTMAS"]
+    titles = [*mugs, *rare]
+    rows = {"item_id": [f"i{k:02d}" for k in range(len(titles))], "title": titles, "event": ["view"] * len(titles)}
+    read(log(rows, category_from_title=True))
+    items = open_store(tmp_path / "store").items
+    assert items["category"].to_list() == ["mug"] * MIN_SHARED_HEAD + ["other"] * len(rare)
+    assert json.loads(items["attributes"][0]) == {"category_source": "title"}
+
+
+def test_given_categories_are_not_derived(tmp_path, log, read):
+    read(log({"title": ["a MUG"], "category": ["home/kitchen"], "event": ["view"]}, category_from_title=True))
+    item = open_store(tmp_path / "store").items.row(0, named=True)
+    assert (item["category"], item["attributes"]) == ("home/kitchen", None)
+    read(log({"title": ["a MUG"], "item_id": ["z"], "event": ["view"]}, "second.parquet"))
+    assert open_store(tmp_path / "store").items["category"].to_list() == ["home/kitchen", None]
+
+
+def test_customers_from_a_log_and_from_a_list(tmp_path, log, read):
+    times = [datetime(2019, 5, d) for d in (2, 1, 1)]
+    read(
+        log(
+            {
+                "customer_id": ["ann", "ann", None],
+                "at": times,
+                "region": ["south", "north", "west"],
+                "event": ["view"] * 3,
+            }
+        )
+    )
+    customers = open_store(tmp_path / "store").customers
+    assert customers["region"].to_list() == ["south"]
+    pl.DataFrame(
+        {"customer_id": ["ann", "bob", ""], "segment": ["gold", "iron", "?"], "account_id": ["acme", "acme", ""]}
+    ).write_csv(tmp_path / "c.csv")
+    read(Source(format="csv", path=tmp_path / "c.csv"))
+    found = open_store(tmp_path / "store").customers
+    ann = found.filter(pl.col("customer_id") == customers["customer_id"][0]).row(0, named=True)
+    assert (ann["region"], ann["segment"]) == ("south", "gold")
+    assert found.height == 2
+    assert found["account_id"].n_unique() == 1
+    assert "acme" not in found["account_id"]
+    assert rejected_rows(tmp_path / "store").collect()["rule"].to_list() == ["incomplete_customers"]
+
+
+def test_promotions(tmp_path, read):
+    rows = {
+        "sku": ["x", "x", ""],
+        "from": ["2019-05-01"] * 3,
+        "to": ["2019-05-03"] * 3,
+        "p": ["9", "-1", "5"],
+        "drawn": ["true", "no", "1"],
+    }
+    pl.DataFrame(rows).write_csv(tmp_path / "p.csv")
+    columns = {"item_id": "sku", "start": '"from"', "end": "to", "price": "p", "randomized": "drawn"}
+    read(Source(format="csv", path=tmp_path / "p.csv", columns=columns, timezone="Asia/Tokyo"))
+    promotions = open_store(tmp_path / "store").promotions
+    # Of the same item and start, the later row; a price that cannot be is null.
+    assert promotions.select("item_id", "price", "randomized").rows() == [("x", None, False)]
+    assert promotions["start"].item() == datetime(2019, 4, 30, 15, tzinfo=UTC)
+    assert quality(tmp_path / "store").rules["rule"].to_list() == ["incomplete_promotions"]
