@@ -1,0 +1,307 @@
+"""The log as dense item x day arrays: units, interest, stock, and which days were normal.
+
+A *normal* day of an item is one without a sale (and not shortly after one), with stock, and after its first purchase
+(the day on which a new item is first bought is left out: it is known only because something was bought). `normal` is
+the share of the day's demand that the item could have met, so a day that was sold out at noon counts for what its
+morning is usually worth and a sell-out is never read as low demand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from flashlift.demand.config import DemandConfig
+from flashlift.demand.profile import DAY_US, HourProfile, by_day
+from flashlift.demand.sales import day_prices, detected_sales, recorded_sales
+from flashlift.errors import InsufficientDataError
+from flashlift.protocols import FloatArray, IntArray
+from flashlift.schema import Events, Items, Tables
+
+__all__ = ["Panel", "build_panel"]
+
+Float32Array = npt.NDArray[np.float32]
+
+_MIN_DAYS = 28
+_WHOLESALE_QUANTILE = 0.999  # a line beyond it counts as this quantity: one-off wholesale orders predict nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """Item x day arrays, (n_items, n_days), and the past sales of these items.
+
+    Args:
+        item_ids: items with a purchase in the period, sorted.
+        category: row number in `categories` of each item.
+        categories: category paths; the first, empty one stands for items without a category.
+        first_day: first day, in days since 1970-01-01 (UTC); the last day ends at or before `until`.
+        units: units bought.
+        interest: views, clicks, favorites and carts; None where the log has none.
+        stock: share of the day's demand that fell into hours with stock.
+        normal: the same on normal days, 0 on others.
+        touched: days with a part of a sale.
+        lump: units per purchase, size-biased (mean of q^2 / mean of q); variance over mean of units in a day.
+        sales: past sales, one row each: `item`, `start`, `end`, `depth`, `position`, `randomized`, and
+            `units` bought within until the item was sold out (`end` is moved to that moment).
+        detected: whether the sales were detected from prices because the shop keeps no table of promotions.
+        profile: the hours of a day.
+    """
+
+    item_ids: list[str]
+    category: IntArray
+    categories: list[str]
+    first_day: int
+    units: Float32Array
+    interest: Float32Array | None
+    stock: Float32Array
+    normal: Float32Array
+    touched: npt.NDArray[np.bool_]
+    lump: FloatArray
+    sales: pl.DataFrame
+    detected: bool
+    profile: HourProfile
+
+    @property
+    def n_days(self) -> int:
+        """Number of days."""
+        return int(self.units.shape[1])
+
+
+def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
+    """Read the log before `until` into a panel. Whole UTC days only: the day of `until` is left out unless it is over.
+
+    Raises:
+        InsufficientDataError: no purchases, no prices, or less than 28 days.
+    """
+    midnight = until.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    lines, item_ids = _purchases(tables, midnight, config)
+    first_day = int(lines["day"].min())  # type: ignore[arg-type]
+    n_days = (midnight.date() - date(1970, 1, 1)).days - first_day
+    if n_days < _MIN_DAYS:
+        raise InsufficientDataError(
+            f"The log holds purchases of {n_days} days before {until:%Y-%m-%d}; the demand model needs at least "
+            f"{_MIN_DAYS} days. Give a longer log or a later date."
+        )
+    shape = (len(item_ids), n_days)
+    profile = HourProfile.fit(lines)
+    number = pl.DataFrame({"item_id": item_ids, "item": np.arange(len(item_ids))})
+    sales, detected = _sales(tables, lines, number, midnight, config)
+    empty = _out_of_stock(tables, number, midnight)
+    stock = np.maximum(1.0 - _day_shares(empty, profile, first_day, shape), 0.0).astype(np.float32)
+    stock[stock < 1e-3] = 0.0
+    touched = (
+        _day_shares(
+            sales.select("item", pl.col("from").alias("start"), pl.col("to").alias("end")), profile, first_day, shape
+        )
+        > 0
+    )
+    cell = lines.select(pl.col("item") * n_days + pl.col("day") - first_day).to_series().to_numpy()
+    units = np.bincount(cell, lines["quantity"].to_numpy(), shape[0] * n_days).reshape(shape).astype(np.float32)
+    categories, category = _categories(tables.items, item_ids)
+    return Panel(
+        item_ids=item_ids,
+        category=category,
+        categories=categories,
+        first_day=first_day,
+        units=units,
+        interest=_interest(tables, number, first_day, shape, midnight),
+        stock=stock,
+        normal=_normal(units, stock, touched, config),
+        touched=touched,
+        lump=_lump(lines, len(item_ids)),
+        sales=_sold_in_sales(sales, empty, lines),
+        detected=detected,
+        profile=profile,
+    )
+
+
+def _purchases(tables: Tables, until: datetime, config: DemandConfig) -> tuple[pl.DataFrame, list[str]]:
+    at = pl.col(Events.at.name)
+    lines = (
+        tables.events.filter(
+            (pl.col(Events.event.name) == "purchase")
+            & (at < until)
+            & (at >= until - timedelta(days=config.history_days))
+        )
+        .select(
+            Events.item_id.name,
+            Events.at.name,
+            Events.price.name,
+            pl.col(Events.quantity.name).cast(pl.Float64),
+            (at.dt.epoch("us") // DAY_US).alias("day"),
+        )
+        .collect(engine="streaming")
+    )
+    if lines.is_empty():
+        raise InsufficientDataError(
+            f"The log holds no purchases in the {config.history_days} days before {until:%Y-%m-%d}; the demand model "
+            "needs purchase events with a price. Give a log with purchases or raise demand.history_days."
+        )
+    if lines[Events.price.name].null_count() == len(lines):
+        raise InsufficientDataError(
+            f"The {len(lines):,} purchases before {until:%Y-%m-%d} have no prices, so nothing can be learned "
+            "about discounts. Map a price column in the settings, or stop after recommendation."
+        )
+    item_ids = lines[Events.item_id.name].unique().sort().to_list()
+    cap = float(lines[Events.quantity.name].quantile(_WHOLESALE_QUANTILE, "higher"))  # type: ignore[arg-type]
+    numbered = lines.with_columns(
+        pl.col(Events.item_id.name).cast(pl.Enum(item_ids)).to_physical().cast(pl.Int64).alias("item"),
+        pl.col(Events.quantity.name).clip(upper_bound=cap),
+    ).drop(Events.item_id.name)
+    return numbered.sort("at", "item"), item_ids
+
+
+def _sales(
+    tables: Tables, lines: pl.DataFrame, number: pl.DataFrame, until: datetime, config: DemandConfig
+) -> tuple[pl.DataFrame, bool]:
+    prices = day_prices(lines)
+    if tables.promotions is None:
+        return detected_sales(prices, config), True
+    list_prices = number.join(tables.items.select("item_id", "list_price"), on="item_id", how="left")
+    known = (
+        tables.promotions.filter(pl.col("start") < until)
+        .with_columns(pl.min_horizontal("end", pl.lit(until).cast(pl.Datetime("us", "UTC"))).alias("end"))
+        .filter(pl.col("end") > pl.col("start"))
+        .join(number, on="item_id")
+    )
+    return recorded_sales(known, prices, list_prices.select("item", "list_price"), config), False
+
+
+def _out_of_stock(tables: Tables, number: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """Intervals without stock: `item`, `start`, `end`, sorted by start."""
+    if tables.history is None or tables.history["on_hand"].null_count() == len(tables.history):
+        return pl.DataFrame(
+            schema={"item": pl.Int64, "start": pl.Datetime("us", "UTC"), "end": pl.Datetime("us", "UTC")}
+        )
+    return (
+        tables.history.filter((pl.col("at") < until) & pl.col("on_hand").is_not_null())
+        .join(number, on="item_id")
+        .sort("item", "at")
+        .with_columns(pl.col("at").shift(-1).over("item").fill_null(pl.lit(until)).alias("end"))
+        .filter(pl.col("on_hand") == 0)
+        .select("item", pl.col("at").alias("start"), "end")
+        .sort("start", "item")
+    )
+
+
+def _day_shares(windows: pl.DataFrame, profile: HourProfile, first_day: int, shape: tuple[int, int]) -> FloatArray:
+    """Share of each day's demand inside an item's windows, (n_items, n_days)."""
+    cut = by_day(windows, profile)
+    day = cut["day"].to_numpy() - first_day
+    inside = (day >= 0) & (day < shape[1])
+    cell = windows["item"].to_numpy()[cut["window"].to_numpy()] * shape[1] + day
+    total = np.bincount(cell[inside], cut["share"].to_numpy()[inside], shape[0] * shape[1])
+    return np.minimum(total, 1.0).reshape(shape)
+
+
+def _interest(
+    tables: Tables, number: pl.DataFrame, first_day: int, shape: tuple[int, int], until: datetime
+) -> Float32Array | None:
+    at = pl.col(Events.at.name)
+    day = (at.dt.epoch("us") // DAY_US).alias("day")
+    counts = (
+        tables.events.filter(pl.col(Events.event.name).is_in(["view", "click", "favorite", "cart"]) & (at < until))
+        .select(Events.item_id.name, day)
+        .filter(pl.col("day") >= first_day)
+        .group_by(Events.item_id.name, "day")
+        .agg(pl.len().alias("n"))
+        .join(number.lazy(), on="item_id")
+        .collect(engine="streaming")
+    )
+    if counts.is_empty():
+        return None
+    cell = counts["item"].to_numpy() * shape[1] + counts["day"].to_numpy() - first_day
+    return np.bincount(cell, counts["n"].to_numpy(), shape[0] * shape[1]).reshape(shape).astype(np.float32)
+
+
+def _normal(
+    units: Float32Array, stock: Float32Array, touched: npt.NDArray[np.bool_], config: DemandConfig
+) -> Float32Array:
+    sold = units > 0
+    launch = np.where(sold[:, 0], -1, np.argmax(sold, axis=1))
+    open_days = np.arange(units.shape[1]) > launch[:, None]
+    recovery = config.recovery_days
+    while True:
+        near = touched.copy()
+        for back in range(1, recovery + 1):
+            near[:, back:] |= touched[:, :-back]
+        usable = open_days & (stock > 0) & ~near
+        if recovery == 0 or usable.sum() >= 0.5 * (open_days & (stock > 0) & ~touched).sum():
+            return np.where(usable, stock, np.float32(0.0))
+        recovery //= 2
+
+
+def _lump(lines: pl.DataFrame, n_items: int) -> FloatArray:
+    """Size-biased quantity of a line, shrunk to the shop's with the weight of 20 lines of it."""
+    item, quantity = lines["item"].to_numpy(), lines["quantity"].to_numpy()
+    first, second = np.bincount(item, quantity, n_items), np.bincount(item, quantity**2, n_items)
+    shop = second.sum() / first.sum()
+    weight = 20.0 * quantity.mean()
+    return np.asarray((second + weight * shop) / (first + weight))
+
+
+def _categories(items: pl.DataFrame, item_ids: list[str]) -> tuple[list[str], IntArray]:
+    own = pl.DataFrame({"item_id": item_ids}).join(
+        items.select(Items.item_id.name, Items.category.name), on="item_id", how="left"
+    )
+    paths = own["category"].fill_null("")
+    names = ["", *sorted(set(paths.to_list()) - {""})]
+    return names, paths.cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy()
+
+
+def _sold_in_sales(sales: pl.DataFrame, empty: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Add the units bought in each sale, up to the first moment without stock.
+
+    Counting a Poisson process up to the moment when a limit is reached, with the time up to then as exposure, keeps
+    the likelihood of the whole: a sold-out sale is neither dropped nor read as weak.
+    """
+    open_sales = (
+        sales.sort("start", "item")
+        .with_columns(pl.col("start").alias("sale_start"))
+        .join_asof(
+            empty.rename({"end": "empty_end"}).sort("start", "item"),
+            on="start",
+            by="item",
+            strategy="backward",
+            check_sortedness=False,
+        )
+        .filter(pl.col("empty_end").is_null() | (pl.col("empty_end") <= pl.col("sale_start")))
+        .drop("empty_end")
+        .join_asof(
+            empty.select("item", pl.col("start").alias("sold_out")).sort("sold_out"),
+            left_on="start",
+            right_on="sold_out",
+            by="item",
+            strategy="forward",
+            check_sortedness=False,
+        )
+        .with_columns(
+            pl.when(pl.col("sold_out") < pl.col("end")).then("sold_out").otherwise("end").alias("end"),
+        )
+        .drop("sale_start", "sold_out")
+        .filter(pl.col("end") > pl.col("start"))
+        .with_row_index("sale")
+    )
+    bought = (
+        lines.select("item", "at", "quantity")
+        .join_asof(
+            open_sales.select("sale", "item", "start", "end"),
+            left_on="at",
+            right_on="start",
+            by="item",
+            check_sortedness=False,
+        )
+        .filter(pl.col("at") <= pl.col("end"))
+        .group_by("sale")
+        .agg(pl.col("quantity").sum().alias("units"))
+    )
+    return (
+        open_sales.join(bought, on="sale", how="left")
+        .with_columns(pl.col("units").fill_null(0.0))
+        .drop("sale")
+        .sort("item", "start")
+    )

@@ -1,0 +1,155 @@
+"""What is known of an item at the start of a day: counts over the last days, shrunk into levels.
+
+Levels come in a chain of windows, each shrunk to the next longer one as a gamma-Poisson posterior mean
+(level = (count + k) / (days + k / longer level)), so that a quiet week of a slow item says little and that of a fast
+one says a lot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flashlift.demand.panel import Panel
+from flashlift.protocols import FloatArray, IntArray
+
+__all__ = ["MIN_HISTORY", "History", "State"]
+
+MIN_HISTORY = 14
+"""Days of history below which nothing is forecast."""
+
+_WINDOWS = (3, 7, 14, 28, 84, 100_000)
+_PSEUDO = (12.0, 8.0, 6.0, 4.0, 4.0)  # purchases that the next longer window lends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What is known of n items at the start of a day; rates are per normal day.
+
+    Args:
+        units: normal units in the last 3, 7, 14, 28, 84 days and ever, (n, 6).
+        days: normal days in the same windows, (n, 6).
+        interest: views and the like in the same windows, on normal days, (n, 6); None without any in the log.
+        lump: usual units per purchase, (n,).
+        since: days since the last purchase, (n,).
+        group: units per item and day of the category so far, (n,).
+        conversion: units per view of the category, (n,); None without views.
+    """
+
+    units: FloatArray
+    days: FloatArray
+    interest: FloatArray | None
+    lump: FloatArray
+    since: FloatArray
+    group: FloatArray
+    conversion: FloatArray | None
+
+    def take(self, rows: IntArray) -> State:
+        """State of some of the items."""
+        parts: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        parts = {name: part if part is None else part[rows] for name, part in parts.items()}
+        return State(**parts)
+
+    def levels(self) -> FloatArray:
+        """Units per day over each window, (n, 6), above 0. Views tell what an item that rarely sells is worth."""
+        views = self.interest_levels()
+        if views is None or self.conversion is None:
+            return _chain(self.units, self.days, np.maximum(self.group, 1e-4), 0.3, self.lump)
+        return _chain(self.units, self.days, np.maximum(views[:, -1] * self.conversion, 1e-4), 5.0, self.lump)
+
+    def interest_levels(self) -> FloatArray | None:
+        """Views per day over each window, (n, 6), above 0; None without any in the log."""
+        if self.interest is None or self.conversion is None:
+            return None
+        prior = np.maximum(self.group / self.conversion, 1e-3)
+        return _chain(self.interest, self.days, prior, 0.3, np.ones(len(self.days)))
+
+
+def _chain(count: FloatArray, days: FloatArray, prior: FloatArray, strength: float, lump: FloatArray) -> FloatArray:
+    """Levels from the longest window, shrunk to `prior` with the weight of `strength` purchases, to the shortest."""
+    out = np.empty_like(count)
+    for window, purchases in reversed(list(enumerate((*_PSEUDO, strength)))):
+        lent = purchases * lump
+        out[:, window] = prior = (count[:, window] + lent) / (days[:, window] + lent / prior)
+    return out
+
+
+class History:
+    """Running sums of a panel: the state of any item at the start of any day in constant time."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        usable = panel.normal > 0
+        self._units = _running(np.where(usable, panel.units, 0))
+        self._days = _running(panel.normal)
+        self._interest = None if panel.interest is None else _running(np.where(usable, panel.interest, 0))
+        n_groups = len(panel.categories)
+        self._group_units = _grouped(self._units, panel.category, n_groups)
+        self._group_days = _grouped(self._days, panel.category, n_groups)
+        self._group_interest = None if self._interest is None else _grouped(self._interest, panel.category, n_groups)
+        day = np.arange(panel.n_days, dtype=np.int32)
+        last = np.maximum.accumulate(np.where(panel.units > 0, day, np.int32(-1)), axis=1)
+        self._last = np.concatenate([np.full((len(last), 1), -1, np.int32), last], axis=1)
+        self._shop_lump = float(np.average(panel.lump, weights=panel.units.sum(1)))
+
+    def state(self, item: IntArray, origin: IntArray) -> State:
+        """State of `item` at the start of day number `origin` of the panel (days before it are known), rows paired."""
+        return State(
+            units=_windowed(self._units, item, origin),
+            days=_windowed(self._days, item, origin),
+            interest=None if self._interest is None else _windowed(self._interest, item, origin),
+            lump=self._panel.lump[item],
+            since=np.minimum(origin - self._last[item, origin], 365).astype(np.float64),
+            group=self._rates(self._panel.category[item], origin),
+            conversion=self._conversion(self._panel.category[item], origin),
+        )
+
+    def newcomers(self, group: IntArray, origin: int) -> State:
+        """State of items never sold before, of category `group` (-1: unknown)."""
+        n = len(group)
+        at = np.full(n, origin)
+        zero = np.zeros((n, len(_WINDOWS)))
+        return State(
+            units=zero,
+            days=zero,
+            interest=None if self._interest is None else zero,
+            lump=np.full(n, self._shop_lump),
+            since=np.full(n, 365.0),
+            group=self._rates(group, at),
+            conversion=self._conversion(group, at),
+        )
+
+    def _rates(self, group: IntArray, origin: IntArray) -> FloatArray:
+        # The last row of the grouped sums is the shop, so group -1 is the shop.
+        units, days = self._group_units[group, origin], self._group_days[group, origin]
+        shop = self._group_units[-1, origin] / np.maximum(self._group_days[-1, origin], 1.0)
+        return np.asarray((units + 28.0 * shop) / (days + 28.0))
+
+    def _conversion(self, group: IntArray, origin: IntArray) -> FloatArray | None:
+        if self._group_interest is None:
+            return None
+        units, views = self._group_units[group, origin], self._group_interest[group, origin]
+        shop = (self._group_units[-1, origin] + 1.0) / (self._group_interest[-1, origin] + 1.0)
+        return np.asarray((units + 50.0 * shop) / (views + 50.0))
+
+
+def _running(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    out = np.zeros((values.shape[0], values.shape[1] + 1), values.dtype)
+    np.cumsum(values, axis=1, out=out[:, 1:])
+    return out
+
+
+def _grouped(running: npt.NDArray[Any], group: IntArray, n_groups: int) -> FloatArray:
+    out = np.zeros((n_groups + 1, running.shape[1]))
+    np.add.at(out, group, running)
+    out[-1] = out.sum(0)
+    return out
+
+
+def _windowed(running: npt.NDArray[Any], row: IntArray, origin: IntArray) -> FloatArray:
+    end = running[row, origin]
+    sums = [end - running[row, np.maximum(origin - width, 0)] for width in _WINDOWS]
+    return np.maximum(np.stack(sums, axis=1).astype(np.float64), 0.0)
