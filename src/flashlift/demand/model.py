@@ -230,7 +230,7 @@ class FittedDemand:
     ) -> tuple[FloatArray, FloatArray]:
         """Visibility and elasticity, (n, n_draws) each; items of a category share the draw of their category."""
         response = self.response
-        shop = rng.multivariate_normal(response.shop_mean, response.shop_covariance, n_draws, method="cholesky")
+        shop = rng.multivariate_normal(response.shop_mean, response.shop_covariance, n_draws, method="eigh")
         codes, of = np.unique(groups, return_inverse=True)
         categories = _pick(response.categories, response.unknown_categories(len(codes)), codes)
         parent = np.empty((len(codes), n_draws, shop.shape[1]))

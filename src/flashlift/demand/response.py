@@ -153,7 +153,8 @@ def fit_response(rows: SaleRows, category: IntArray, n_categories: int, config: 
         target = eta - offset + (y - mu) / mu
         items, info, score = _eliminate_items(rows.item, x, rows.controls, weight, target, category, within)
         categories, info, score = _eliminate_categories(info, score, category, n_categories, between)
-        shop_covariance = np.asarray(np.linalg.inv(info + precision), dtype=np.float64)
+        shop_covariance = np.linalg.inv(info + precision)
+        shop_covariance = 0.5 * (shop_covariance + shop_covariance.T)  # rounding would make it a little lopsided
         shop_mean = shop_covariance @ (score + precision @ prior_mean)
         response = Response(
             items=items,

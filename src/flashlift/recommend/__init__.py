@@ -2,6 +2,7 @@
 
 from flashlift.recommend.evaluate import evaluate
 from flashlift.recommend.offers import audience, rank_offers
+from flashlift.recommend.own_history import OwnHistory
 from flashlift.recommend.popularity import Popularity
 
-__all__ = ["Popularity", "audience", "evaluate", "rank_offers"]
+__all__ = ["OwnHistory", "Popularity", "audience", "evaluate", "rank_offers"]

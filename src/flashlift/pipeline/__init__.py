@@ -1,0 +1,13 @@
+"""The whole way: a log becomes tables, tables become models, models become a plan with its evidence."""
+
+from __future__ import annotations
+
+from flashlift.pipeline.analysis import analyze
+from flashlift.pipeline.ingest import ingest
+from flashlift.pipeline.plan import Planned, plan
+from flashlift.pipeline.report import report
+from flashlift.pipeline.run import Run, run
+from flashlift.pipeline.simulation import judge, simulate
+from flashlift.pipeline.train import Trained, train
+
+__all__ = ["Planned", "Run", "Trained", "analyze", "ingest", "judge", "plan", "report", "run", "simulate", "train"]

@@ -1,0 +1,218 @@
+"""Models to a plan: chosen offers, their value on draws the optimizer has not seen, each customer's list, the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from flashlift import artifacts, behavior, demand, events, experiments, planning, privacy, recommend
+from flashlift.account import HORIZON_DAYS
+from flashlift.domain import Campaign, Estimate, Plan
+from flashlift.errors import FlashliftError, InsufficientDataError
+from flashlift.pipeline.shop import Shop
+from flashlift.protocols import DemandDraws, Progress, silent
+from flashlift.schema import Events, SaleItems
+from flashlift.settings import Settings
+from flashlift.stats.moments import Moments
+
+__all__ = ["Planned", "plan", "sale_items"]
+
+CURVE_DISCOUNTS = tuple(round(0.02 * step, 2) for step in range(1, 31))
+QUOTA_DRAWS = 50
+AUDIENCE_DAYS = 90
+AUDIENCE_BATCH = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The plan, its value on fresh draws, the rules of thumb beside it, and the test that will judge it.
+
+    Args:
+        plan: chosen offers, bound and gap.
+        campaign: what it keeps.
+        items: table SaleItems that it chose from.
+        table: the offers with titles, times and prices.
+        value: expected incremental profit on fresh draws, with the interval of its outcome.
+        comparison: plan, value, ci_lower, ci_upper, gross_sales, units, sell_through; the plan is the first row.
+        broken: limits that the independent checker found broken; empty for a sound plan.
+        curves: lift against discount of the chosen items.
+        design: the test, in words.
+    """
+
+    plan: Plan
+    campaign: Campaign
+    items: pl.DataFrame
+    table: pl.DataFrame
+    value: Estimate
+    comparison: pl.DataFrame
+    broken: pl.DataFrame
+    curves: pl.DataFrame
+    design: str
+
+
+def plan(settings: Settings, progress: Progress = silent) -> Planned:
+    """Plan the sale. The same inputs give the same plan, which is then read back instead of made again."""
+    shop = Shop.open(settings)
+    trained = shop.need("demand"), shop.evidence("behavior")
+
+    def work(inputs: str) -> dict[str, pl.DataFrame]:
+        return _plan(settings, shop, inputs, progress)
+
+    done = shop.stage("plan", work, settings, trained[0], trained[1].inputs if trained[1] else None)
+    shop.need("plan")
+    best, campaign = planning.load_plan(shop.folder / "plan")
+    first = done.frames["comparison"].row(0, named=True)
+    return Planned(
+        plan=best,
+        campaign=campaign,
+        items=done.frames["items"],
+        table=done.frames["table"],
+        value=Estimate(value=first["value"], ci_lower=first["ci_lower"], ci_upper=first["ci_upper"]),
+        comparison=done.frames["comparison"],
+        broken=done.frames["broken"],
+        curves=done.frames["curves"],
+        design=done.frames["design"]["text"].item(),
+    )
+
+
+def sale_items(settings: Settings, shop: Shop) -> pl.DataFrame:
+    """Table SaleItems at the end of the log."""
+    assumed = events.ItemAssumptions(
+        assumed_cost_frac=settings.assumptions.unit_cost_frac, assumed_cover_days=settings.assumptions.cover_days
+    )
+    return events.sale_items(shop.tables, at=shop.split.test_end, assumptions=assumed)
+
+
+def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> dict[str, pl.DataFrame]:
+    c, seed = settings.campaign, settings.shop.seed
+    campaign = settings.build_campaign(shop.split.test_end)
+    items = sale_items(settings, shop)
+    model = demand.FittedDemand.load(shop.folder / "demand")
+    seen, unseen = (
+        model.draw(items, campaign.slots, c.n_draws, rng=rng) for rng in np.random.default_rng(seed).spawn(2)
+    )
+    few = model.draw(items, campaign.slots, QUOTA_DRAWS, rng=np.random.default_rng(seed))
+    best = planning.solve(campaign, items, seen, time_limit_s=c.time_limit_s, seed=seed, progress=progress)
+    verdict = planning.check(best.offers, campaign, items, unseen)
+    planning.save_plan(best, campaign, shop.folder / "plan", inputs=inputs)
+    marks = items.select(SaleItems.item_id.name, SaleItems.cost_assumed.name, SaleItems.stock_assumed.name)
+    table = planning.plan_table(best, campaign, items).join(
+        marks, on=SaleItems.item_id.name, how="left", maintain_order="left"
+    )
+    chosen = table[SaleItems.item_id.name].unique(maintain_order=True).to_list()
+    titles = items.select(SaleItems.item_id.name, SaleItems.title.name)
+    artifacts.write_text(shop.folder / "plan.csv", table.write_csv())
+    if best.offers:
+        _list_offers(settings, shop, best, progress)
+    return {
+        "items": items,
+        "table": table,
+        "comparison": _compare(best, campaign, items, seen, unseen, few),
+        "broken": pl.DataFrame(
+            [(b.limit, b.where, b.amount) for b in verdict.broken],
+            schema={"limit": pl.String, "where": pl.String, "amount": pl.Float64},
+            orient="row",
+        ),
+        "curves": model.curves(chosen, CURVE_DISCOUNTS).join(titles, on=SaleItems.item_id.name, how="left"),
+        "design": pl.DataFrame({"text": [_design(settings, shop, best, campaign, items, unseen, verdict.value.value)]}),
+    }
+
+
+def _compare(
+    best: Plan, campaign: Campaign, items: pl.DataFrame, seen: DemandDraws, unseen: DemandDraws, few: DemandDraws
+) -> pl.DataFrame:
+    """The plan and today's rules of thumb, all within the same limits, valued on the same fresh draws.
+
+    The random plan needs draws for its quotas only, so `few` will do.
+    """
+    rules: dict[str, Callable[[], Plan]] = {
+        "fair rule: 20 % off, margin kept": lambda: planning.fair_rule(campaign, items, seen, discount=0.2),
+        "best sellers at 20 %": lambda: planning.best_sellers(campaign, items, seen, discount=0.2),
+        "slow movers at 40 %": lambda: planning.slow_movers(campaign, items, seen, discount=0.4),
+        "random": lambda: planning.random_plan(campaign, items, few, rng=np.random.default_rng(0)),
+    }
+    plans: dict[str, Plan | None] = {"planned sale": best}
+    for name, rule in rules.items():
+        try:
+            plans[name] = rule()
+        except FlashliftError:
+            plans[name] = None  # the rule cannot keep the limits; its row says so by being empty
+    rows = []
+    for name, one in plans.items():
+        v = None if one is None else planning.check(one.offers, campaign, items, unseen)
+        figures = (
+            (None,) * 6
+            if v is None
+            else (v.value.value, v.value.ci_lower, v.value.ci_upper, v.gross_sales, v.units, v.sell_through)
+        )
+        rows.append((name, *figures))
+    columns = ("value", "ci_lower", "ci_upper", "gross_sales", "units", "sell_through")
+    return pl.DataFrame(rows, schema={"plan": pl.String, **dict.fromkeys(columns, pl.Float64)}, orient="row")
+
+
+def _list_offers(settings: Settings, shop: Shop, best: Plan, progress: Progress) -> None:
+    """Write each recent customer's first offers and their variant in the test."""
+    ranking = shop.evidence("behavior")
+    if ranking is None or ranking.manifest["skipped"]:
+        return
+    at, key = shop.split.test_end, Events.customer_id.name
+    past = events.before(shop.tables.events, at)
+    fresh = Events.at.col >= at - timedelta(days=AUDIENCE_DAYS)
+    customers = past.filter(fresh, Events.customer_id.col.is_not_null()).select(key).unique().collect()[key].sort()
+    recommender = behavior.BehaviorModel.load(shop.folder / "behavior")
+    assigner = _assigner(settings)
+    parts = []
+    for batch in customers.to_frame().iter_slices(AUDIENCE_BATCH):
+        names = batch[key].to_list()
+        mine = past.filter(fresh | Events.customer_id.col.is_in(names)).collect()
+        ranked = recommend.rank_offers(recommender, mine, best, names, at, k=settings.campaign.offers_per_customer)
+        parts.append(ranked.join(batch.with_columns(variant=pl.Series(assigner.assign(names))), on=key))
+        progress("offers for each customer", sum(part[key].n_unique() for part in parts), len(customers))
+    whole = {"audience": pl.concat(parts)} if parts else {}
+    artifacts.save(artifacts.Artifact(kind="audience", frames=whole), shop.folder / "audience")
+
+
+def _assigner(settings: Settings) -> experiments.HashAssigner:
+    share = settings.experiment.treatment_frac
+    return experiments.HashAssigner(
+        experiment=settings.experiment.name,
+        key=privacy.load_or_create_key(settings.key_file, forbidden=settings.shop.work).secret,
+        weights={"control": 1.0 - share, "treatment": share},
+    )
+
+
+def _design(
+    settings: Settings,
+    shop: Shop,
+    best: Plan,
+    campaign: Campaign,
+    items: pl.DataFrame,
+    unseen: DemandDraws,
+    expected: float,
+) -> str:
+    """The test that will judge the plan, or why there can be none, in words."""
+    if not best.offers:
+        return "The plan is empty, so there is nothing to test."
+    days = (campaign.slots[-1].end - campaign.slots[0].start) / timedelta(days=1) + HORIZON_DAYS
+    known = shop.tables.events.filter(Events.item_id.col.is_in(items[SaleItems.item_id.name].to_list()))
+    try:
+        history = experiments.customer_history(known, end=shop.split.test_end, window_days=days, unit_costs=items)
+    except InsufficientDataError as error:
+        return f"No test can be designed: {error}"
+    facts = experiments.Facts(
+        history=Moments.of(history["metric"].to_numpy(), history["covariate"].to_numpy()),
+        metric=f"contribution per customer ({settings.shop.currency})",
+        window_days=days,
+        sell_out_probability=experiments.sell_out_probability(best, campaign, items, unseen),
+        expected_effect=expected,
+    )
+    rules = experiments.Rules(
+        treatment_frac=settings.experiment.treatment_frac,
+        alpha=settings.experiment.alpha,
+        target_power=settings.experiment.power,
+    )
+    return str(experiments.design(facts, rules))

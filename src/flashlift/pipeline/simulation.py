@@ -1,0 +1,110 @@
+"""A shop with known truth, and the judgment of a plan made for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from flashlift import artifacts, market, planning
+from flashlift.errors import ArtifactError
+from flashlift.pipeline.shop import Shop
+from flashlift.protocols import Progress, silent
+from flashlift.settings import load_settings
+
+__all__ = ["judge", "simulate"]
+
+FUTURES = 400
+SETTINGS = """\
+# A simulated shop with known truth. Customers, items and prices are invented.
+[shop]
+name = "Simulated shop {seed}"
+currency = "EUR"
+work = "work"
+
+[cleaning]
+now = {now}
+
+[[sources]]
+format = "parquet"
+path = "tables/events.parquet"
+
+[[sources]]
+format = "parquet"
+path = "tables/items.parquet"
+
+[[sources]]
+format = "parquet"
+path = "tables/history.parquet"
+
+[[sources]]
+format = "parquet"
+path = "tables/promotions.parquet"
+
+[[sources]]
+format = "parquet"
+path = "tables/customers.parquet"
+
+[campaign]
+days = 2
+slots = [
+  {{ at = 10:00:00, hours = 4, positions = 5 }},
+  {{ at = 18:00:00, hours = 4, positions = 5 }},
+]
+"""
+
+
+def simulate(folder: Path, *, n_events: int, seed: int, progress: Progress = silent) -> Path:
+    """Write a shop's tables, what is needed to make it again, and settings to run on it. Returns the settings file."""
+    shop = market.simulate(market.MarketConfig.sized(n_events), seed=seed, progress=progress)
+    shop.write(folder / "tables")
+    settings = folder / "flashlift.toml"
+    artifacts.write_text(settings, SETTINGS.format(seed=seed, now=shop.now.isoformat()))
+    artifacts.write_text(folder / "market.json", json.dumps({"n_events": n_events, "seed": seed}) + "\n")
+    return settings
+
+
+def judge(folder: Path, progress: Progress = silent) -> pl.DataFrame:
+    """Play the plan made for a simulated shop, the clairvoyant plan, and the rules of thumb in its true future.
+
+    Returns:
+        plan, value, ci_lower, ci_upper (expected V and its Monte-Carlo interval), share_of_clairvoyant.
+
+    Raises:
+        ArtifactError: no simulated shop here, or no plan for it.
+    """
+    try:
+        made = json.loads((folder / "market.json").read_text())
+        world = market.simulate(market.MarketConfig.sized(made["n_events"]), seed=made["seed"], progress=progress)
+    except (OSError, ValueError, KeyError) as error:
+        raise ArtifactError(f"{folder} holds no simulated shop. Run `flashlift simulate {folder}` first.") from error
+    settings = load_settings(folder / "flashlift.toml")
+    shop = Shop.open(settings)
+    shop.need("plan")
+    best, campaign = planning.load_plan(shop.folder / "plan")
+    items = world.sale_items
+    truth = world.truth.draw(items, campaign.slots, settings.campaign.n_draws, rng=np.random.default_rng(0))
+    plans = {
+        "flashlift": best,
+        "clairvoyant": planning.solve(campaign, items, truth, progress=progress),
+        "best sellers at 20 %": planning.best_sellers(campaign, items, truth, discount=0.2),
+        "slow movers at 40 %": planning.slow_movers(campaign, items, truth, discount=0.4),
+    }
+    values = {
+        name: world.run(one.offers, campaign.slots, campaign.costs, seed=0, n_futures=FUTURES, with_events=False).value
+        for name, one in plans.items()
+    }
+    top = values["clairvoyant"].value
+    return pl.DataFrame(
+        [(name, v.value, v.ci_lower, v.ci_upper, v.value / top if top > 0 else None) for name, v in values.items()],
+        schema={
+            "plan": pl.String,
+            "value": pl.Float64,
+            "ci_lower": pl.Float64,
+            "ci_upper": pl.Float64,
+            "share_of_clairvoyant": pl.Float64,
+        },
+        orient="row",
+    )

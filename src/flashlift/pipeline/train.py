@@ -1,0 +1,110 @@
+"""Tables to models, each judged on days it has not seen, beside the baseline it has to beat."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from flashlift import behavior, demand, events, recommend
+from flashlift.artifacts import Artifact
+from flashlift.errors import InsufficientDataError
+from flashlift.pipeline.shop import Shop
+from flashlift.protocols import Progress, silent
+from flashlift.settings import Settings
+
+__all__ = ["Trained", "train"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """Tables for the reader, and the stages that the data could not feed, with their reasons."""
+
+    tables: dict[str, pl.DataFrame]
+    skipped: dict[str, str]
+
+
+def train(settings: Settings, progress: Progress = silent) -> Trained:
+    """Fit and judge the behavior and the demand model."""
+    shop = Shop.open(settings)
+    evidence = {
+        "behavior": _behavior(settings, shop, progress),
+        "demand": _demand(settings, shop, progress),
+    }
+    return Trained(
+        tables={
+            f"{name.replace('_', ' ').capitalize()} on held-out days": frame
+            for part in evidence.values()
+            for name, frame in part.frames.items()
+            if name.endswith("_metrics")
+        },
+        skipped={stage: part.manifest["skipped"] for stage, part in evidence.items() if part.manifest["skipped"]},
+    )
+
+
+def _behavior(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
+    """Intent and ranking, judged on the test window."""
+    seed, split = settings.shop.seed, shop.split
+
+    def work(inputs: str) -> dict[str, pl.DataFrame]:
+        config = behavior.BehaviorConfig(threads=settings.behavior.threads)
+        if settings.behavior.max_steps is not None:
+            config = replace(config, max_steps=settings.behavior.max_steps)
+        model = behavior.fit(shop.tables, split=split, config=config, seed=seed, progress=progress)
+        model.save(shop.folder / "behavior", inputs=inputs)
+        frames = {"recommendation_metrics": _ranking(model, settings, shop)}
+        try:
+            frames["intent_metrics"], frames["reliability"] = behavior.intent_report(
+                model, shop.tables, split=split, horizons_hours=settings.horizons_hours, seed=seed
+            )
+        except InsufficientDataError as error:  # the ranking stands without it, and the report says that it is absent
+            log.warning("Purchase intent is not judged: %s", error)
+        return frames
+
+    return shop.stage("behavior", work, settings.split, settings.behavior, seed)
+
+
+def _ranking(model: behavior.BehaviorModel, settings: Settings, shop: Shop) -> pl.DataFrame:
+    split, rng = shop.split, np.random.default_rng(settings.shop.seed)
+    past = events.before(shop.tables.events, split.test_end).collect()
+    popular = recommend.Popularity.fit(events.before(past.lazy(), split.valid_end), shop.tables.customers)
+    return recommend.evaluate(
+        {
+            "popular in the last 28 days": popular,
+            "own history, then popular": recommend.OwnHistory(otherwise=popular),
+            "behavior model": model,
+        },
+        past,
+        start=split.valid_end,
+        end=split.test_end,
+        max_customers=settings.behavior.eval_customers,
+        rng=rng,
+    )
+
+
+def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
+    """Forecast and intervals judged on the test window; then the model of the whole log."""
+    seed, split = settings.shop.seed, shop.split
+
+    config = demand.DemandConfig(unrecorded_lift=settings.assumptions.shown_lift)
+
+    def work(inputs: str) -> dict[str, pl.DataFrame]:
+        judged = demand.backtest(
+            shop.tables, split=split, config=config, rng=np.random.default_rng(seed), progress=progress
+        )
+        model = demand.fit(
+            shop.tables, until=split.test_end, config=config, rng=np.random.default_rng(seed), progress=progress
+        )
+        model.save(shop.folder / "demand", inputs=inputs)
+        return {
+            "forecast_metrics": judged.metrics,
+            "daily": judged.daily,
+            "elasticities": model.elasticities(),
+            "assumed": pl.DataFrame({"visibility": [model.detected]}),
+        }
+
+    return shop.stage("demand", work, settings.split, settings.assumptions.shown_lift, seed)

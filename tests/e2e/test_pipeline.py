@@ -1,0 +1,140 @@
+"""The whole way from the command line: simulated shop, log without prices, and the real data sets where they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+from flashlift import artifacts
+from flashlift.cli import app
+from flashlift.events import open_store
+from flashlift.planning import load_plan
+
+ROOT = Path(__file__).parents[2]
+
+
+def flashlift(*words: object) -> Result:
+    done = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    return done
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("simulated")
+    flashlift("simulate", folder, "--events", 30_000, "--seed", 3)
+    text = (folder / "flashlift.toml").read_text()
+    text = text.replace('work = "work"', 'work = "work"\nkey_file = "keys/shop.key"')
+    (folder / "flashlift.toml").write_text(text + "\n[behavior]\nmax_steps = 40\neval_customers = 200\n")
+    flashlift("run", "-s", folder / "flashlift.toml")
+    return folder
+
+
+def test_every_stage_left_its_result(shop: Path) -> None:
+    work = shop / "work"
+    for name in ("behavior", "demand", "plan", "audience", "evidence/behavior", "evidence/demand", "evidence/plan"):
+        assert artifacts.read_manifest(work / name) is not None, name
+    plan, campaign = load_plan(work / "plan")
+    assert plan.offers
+    assert plan.objective <= plan.bound + 1e-6
+    assert len(plan.offers) <= sum(slot.positions for slot in campaign.slots)
+    table = pl.read_csv(work / "plan.csv")
+    assert table.height == len(plan.offers)
+    audience = artifacts.load(work / "audience", "audience").frames["audience"]
+    assert set(audience["variant"].unique()) == {"control", "treatment"}
+    assert audience["rank"].max() <= 5
+
+
+def test_nothing_is_pickled_and_private_files_are_private(shop: Path) -> None:
+    files = [path for path in (shop / "work").rglob("*") if path.is_file()]
+    known = {".parquet", ".json", ".safetensors", ".html", ".csv"}
+    assert {path.suffix for path in files if path.name != ".lock"} <= known
+    personal = [path for path in files if path.suffix in {".parquet", ".safetensors"}]
+    assert personal
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in personal)
+    key = shop / "keys" / "shop.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_customers_are_pseudonyms_everywhere(shop: Path) -> None:
+    raw = set(pl.read_parquet(shop / "tables" / "events.parquet")["customer_id"].drop_nulls())
+    known = open_store(shop / "work" / "shop").events.select("customer_id").collect()["customer_id"].drop_nulls()
+    assert known.n_unique() == len(raw)
+    assert not raw & set(known)
+    report = (shop / "work" / "report.html").read_text()
+    assert not [name for name in raw if f'"{name}"' in report]
+
+
+def test_a_second_run_repeats_nothing(shop: Path) -> None:
+    def written() -> dict[str, int]:
+        return {str(p): p.stat().st_mtime_ns for p in (shop / "work").rglob("*.parquet")}
+
+    first = written()
+    flashlift("run", "-s", shop / "flashlift.toml")
+    assert written() == first
+
+
+def test_the_plan_is_judged_in_the_true_future(shop: Path) -> None:
+    said = flashlift("simulate", shop, "--judge").output
+    assert "clairvoyant" in said
+    assert "flashlift" in said
+
+
+def test_the_report_stands_alone(shop: Path) -> None:
+    page = (shop / "work" / "report.html").read_text()
+    assert not re.search(r"""(src|href)=["']https?:""", page)
+    for words in ("Expected incremental profit", "rules of thumb", "Data quality", "forecast"):
+        assert words.lower() in page.lower()
+
+
+def test_infeasible_limits_are_named_with_exit_code_8(shop: Path) -> None:
+    text = (shop / "flashlift.toml").read_text()
+    text += '\n[[campaign.categories]]\ncategory = "no such thing"\nminimum = 2\n'
+    (shop / "infeasible.toml").write_text(text)
+    done = CliRunner().invoke(app, ["plan", "-s", str(shop / "infeasible.toml")])
+    assert done.exit_code == 8
+    assert "no such thing" in done.stderr
+    plan, _ = load_plan(shop / "work" / "plan")
+    assert plan.offers  # the plan made before is still whole
+
+
+def test_a_log_without_prices_stops_after_recommendation_and_says_why(tmp_path: Path, shop: Path) -> None:
+    events = pl.read_parquet(shop / "tables" / "events.parquet").with_columns(price=pl.lit(None, pl.Float64))
+    events.select("event_id", "customer_id", "item_id", "event", "at").write_csv(tmp_path / "log.csv")
+    (tmp_path / "shop.toml").write_text(
+        '[shop]\nname = "clicks"\nwork = "work"\nkey_file = "keys/k.key"\n[cleaning]\nnow = 2025-06-02T00:00:00Z\n'
+        '[[sources]]\nformat = "csv"\npath = "log.csv"\n[behavior]\nmax_steps = 20\neval_customers = 100\n'
+    )
+    said = " ".join(flashlift("run", "-s", tmp_path / "shop.toml").output.split())
+    assert "demand skipped:" in said
+    assert "price" in said
+    done = CliRunner().invoke(app, ["plan", "-s", str(tmp_path / "shop.toml")])
+    assert done.exit_code == 7
+    assert "price" in done.stderr
+    assert "no plan" in (tmp_path / "work" / "report.html").read_text().lower()
+
+
+@pytest.mark.parametrize("name", ["taobao", "ta_feng", "complete_journey"])
+def test_examples_run_on_their_real_data(name: str, tmp_path: Path) -> None:
+    if "FLASHLIFT_DATA" not in os.environ:
+        pytest.skip("set FLASHLIFT_DATA to the folder with the public data sets")
+    text = (ROOT / "examples" / f"{name}.toml").read_text()
+    text = re.sub(r'work = ".*"', 'work = "work"\nkey_file = "keys/k.key"', text)
+    steps = "[behavior]\nmax_steps = 20\neval_customers = 200\n"
+    text = text.replace("[behavior]\n", steps) if "[behavior]" in text else f"{text}\n{steps}"
+    (tmp_path / "shop.toml").write_text(text)
+    said = flashlift("run", "-s", tmp_path / "shop.toml").output
+    if name == "taobao":
+        assert "demand skipped" in said
+    else:
+        plan, _ = load_plan(tmp_path / "work" / "plan")
+        assert json.loads((tmp_path / "work" / "plan" / "manifest.json").read_text())["kind"] == "plan"
+        assert plan.status == "optimal"
+    assert (tmp_path / "work" / "report.html").stat().st_size > 100_000

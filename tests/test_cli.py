@@ -1,0 +1,105 @@
+"""The command line: help without heavy imports, and errors in one sentence with their exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flashlift.cli import app
+
+run = CliRunner()
+
+
+def test_help_shows_every_command_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from flashlift.cli import app;"
+        "r = CliRunner().invoke(app, ['--help']); print(r.output);"
+        "heavy = {'torch', 'polars', 'numpy', 'lightgbm', 'altair', 'transformers'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("ingest", "train", "plan", "simulate", "report", "run", "demo", "analyze"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize("command", ["ingest", "train", "plan", "simulate", "report", "run", "demo", "analyze"])
+def test_every_command_shows_an_example(command: str) -> None:
+    shown = run.invoke(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert "Example: flashlift" in " ".join(shown.output.split())
+
+
+def test_import_needs_no_heavy_library_and_is_quick() -> None:
+    code = "import sys, flashlift; assert not {'torch', 'polars', 'numpy'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+SETTINGS = '[shop]\nname = "t"\nwork = "work"\nkey_file = "key/t.key"\n[[sources]]\nformat = "csv"\npath = "log.csv"\n'
+GOOD = "customer_id,item_id,event,at,price,quantity\n"
+
+
+def shop(folder: Path, log: str | None, extra: str = "") -> Path:
+    if log is not None:
+        (folder / "log.csv").write_text(log)
+    (folder / "shop.toml").write_text(SETTINGS + extra)
+    return folder / "shop.toml"
+
+
+@pytest.mark.parametrize(
+    ("log", "extra", "code", "words"),
+    [
+        (None, "", 3, "log.csv"),  # bad path
+        (GOOD + "c,i,purchase,2024-01-01T00:00:00Z,1,1\n", "[sources.columns]\nitem_id = 'sku'\n", 3, "sku"),
+        (GOOD, "", 3, "empty"),
+        ("", "", 3, "empty"),
+        (GOOD + "c,i,purchase,2999-01-01T00:00:00Z,1,1\n", "", 3, "future"),
+        (GOOD + "c,i,purchase,yesterday,1,1\n", "", 3, "yesterday"),
+        (GOOD + "c,i,purchase,2024-01-01T00:00:00Z,1,1\n", "[oops]\nx = 1\n", 4, "oops"),
+    ],
+    ids=["bad path", "missing column", "no rows", "empty file", "future", "wrong type", "unknown setting"],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_with_its_own_exit_code(
+    tmp_path: Path, log: str | None, extra: str, code: int, words: str
+) -> None:
+    done = run.invoke(app, ["ingest", "-s", str(shop(tmp_path, log, extra))])
+    said = " ".join(done.stderr.split())
+    assert done.exit_code == code, said
+    assert "Error:" in said
+    assert words in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "work" / "shop" / "manifest.json").exists()
+
+
+def test_stages_out_of_order_say_what_to_run_first(tmp_path: Path) -> None:
+    for command in ("train", "plan", "report"):
+        done = run.invoke(app, [command, "-s", str(shop(tmp_path, None))])
+        assert done.exit_code == 6, done.stderr
+        assert "ingest" in done.stderr
+
+
+def test_missing_settings_file_is_named(tmp_path: Path) -> None:
+    done = run.invoke(app, ["run", "-s", str(tmp_path / "none.toml")])
+    assert done.exit_code == 4
+    assert "There is no settings file" in " ".join(done.stderr.split())
+
+
+def test_unwritable_output_is_named(tmp_path: Path) -> None:
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    done = run.invoke(app, ["demo", str(tmp_path / "blocked" / "x")])
+    assert done.exit_code == 5
+    assert "Cannot write" in " ".join(done.stderr.split())
+
+
+def test_analyze_a_finished_test(tmp_path: Path) -> None:
+    rows = "\n".join(f"u{k},{'control' if k % 2 else 'treatment'},{(k * 7) % 5 + (k % 2 == 0)}" for k in range(400))
+    (tmp_path / "result.csv").write_text("unit_id,variant,metric\n" + rows + "\n")
+    done = run.invoke(app, ["analyze", str(tmp_path / "result.csv")])
+    assert done.exit_code == 0, done.stderr
+    assert "treatment" in done.stdout
+    done = run.invoke(app, ["analyze", str(tmp_path / "none.csv")])
+    assert done.exit_code == 3

@@ -1,0 +1,121 @@
+"""The settings file: what is accepted, what is refused and in which words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashlift.domain import Appearances, Budget, CategoryCount, Excluded, MarginFloor
+from flashlift.errors import SettingsError
+from flashlift.settings import Settings, load_settings
+
+MINIMAL = """
+[shop]
+name = "Corner shop"
+[[sources]]
+format = "csv"
+path = "log.csv"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "shop.toml"
+    path.write_text(text)
+    return path
+
+
+def test_minimal_file_gets_defaults_and_absolute_paths(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, MINIMAL))
+    assert settings.sources[0].path == str(tmp_path / "log.csv")
+    assert settings.shop.work == tmp_path / "flashlift-work"
+    assert settings.split.valid_days == 28
+
+
+def test_key_never_lies_in_the_work_folder_by_default(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, MINIMAL))
+    assert not settings.key_file.is_relative_to(settings.shop.work)
+    assert settings.key_file.name == "corner-shop.key"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MINIMAL + "[campain]\n", "Did you mean 'campaign'"),
+        (MINIMAL + "[split]\nvalid_day = 3\n", "split.valid_day is not a setting. Did you mean 'valid_days'"),
+        (MINIMAL + "[split]\nvalid_days = 'x'\n", "split.valid_days = 'x'"),
+        (MINIMAL + "[campaign]\nladder = [0.1, 1.5]\n", "campaign.ladder.1 = 1.5"),
+        (MINIMAL + "[campaign]\ntimezone = 'Mars/Base'\n", "is not a time zone"),
+        (MINIMAL + "[campaign]\nslots = [{at = 10:00:00, hours = 9, positions = 2}, {at = 12:00:00, hours = 2,"
+         " positions = 2}]\n", "runs into the next one"),
+        (MINIMAL + "[[campaign.categories]]\ncategory = 'a'\nminimum = 3\nmaximum = 2\n", "below minimum"),
+        (MINIMAL.replace('path = "log.csv"', ""), "needs a path"),
+        (MINIMAL.replace('format = "csv"', 'format = "sql"'), "needs both url and query"),
+        (MINIMAL.replace("[shop]\nname", "[shop]\nnom"), "name is missing"),
+        ("[shop\n", "is not valid TOML"),
+        (MINIMAL.replace("log.csv", "${NOWHERE_SET}/log.csv"), "NOWHERE_SET"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named_with_their_place(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(write(tmp_path, text))
+    assert words in str(caught.value) or words in str(caught.value).replace("shop.", "")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="There is no settings file"):
+        load_settings(tmp_path / "none.toml")
+
+
+def test_environment_variables_are_filled_in(tmp_path: Path) -> None:
+    text = MINIMAL.replace("log.csv", "${DATA_HERE}/log.csv")
+    settings = load_settings(write(tmp_path, text), environ={"DATA_HERE": "/data"})
+    assert settings.sources[0].path == "/data/log.csv"
+
+
+def test_campaign_becomes_slots_in_utc_and_limits(tmp_path: Path) -> None:
+    text = (
+        MINIMAL
+        + """
+[campaign]
+days = 2
+timezone = "Asia/Shanghai"
+budget = 500
+excluded = ["a"]
+slots = [{at = 20:00:00, hours = 2, positions = 3}, {at = 08:00:00, hours = 1, positions = 2}]
+[[campaign.categories]]
+category = "home"
+maximum = 2
+"""
+    )
+    campaign = load_settings(write(tmp_path, text)).build_campaign(datetime(2024, 5, 1, tzinfo=UTC))
+    assert [slot.start for slot in campaign.slots] == [
+        datetime(2024, 5, day, hour, tzinfo=UTC) for day in (2, 3) for hour in (0, 12)
+    ]
+    assert len({slot.slot_id for slot in campaign.slots}) == 4
+    assert {type(limit) for limit in campaign.limits} == {Appearances, Budget, CategoryCount, Excluded, MarginFloor}
+
+
+def test_campaign_in_the_past_is_refused(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, MINIMAL + "[campaign]\nstart = 2024-01-01\n"))
+    with pytest.raises(SettingsError, match="before the end of the log"):
+        settings.build_campaign(datetime(2024, 5, 1, tzinfo=UTC))
+
+
+@given(st.integers(1, 40), st.sampled_from(["UTC", "America/New_York", "Europe/London", "Asia/Shanghai"]))
+def test_slots_are_ordered_and_never_overlap(days: int, zone: str) -> None:
+    settings = Settings.model_validate(
+        {
+            "shop": {"name": "s"},
+            "sources": [{"format": "csv", "path": "x"}],
+            "campaign": {"days": days, "timezone": zone},
+        }
+    )
+    slots = settings.build_campaign(datetime(2024, 3, 1, tzinfo=UTC)).slots  # spans the changes of the clocks
+    assert all(a.end <= b.start for a, b in pairwise(slots))
+    assert all(slot.hours == 4.0 for slot in slots)
