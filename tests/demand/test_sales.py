@@ -95,3 +95,9 @@ def test_a_weekday_that_never_sells_is_closed() -> None:
     profile = HourProfile.fit(rows)
     assert (profile.cumulative[5] == 0).all()
     assert (profile.cumulative[[0, 1, 2, 3, 4, 6], -1] > 0.99).all()
+
+
+def test_a_log_of_dates_says_nothing_about_hours() -> None:
+    rows = lines([(0, day, 1.0, 1.0) for day in range(84) for _ in range(10)])
+    midnights = rows.with_columns(pl.col("at").dt.truncate("1d"))
+    np.testing.assert_allclose(np.diff(HourProfile.fit(midnights).cumulative, axis=1), 1 / 24)

@@ -39,7 +39,7 @@ def reliability(bins: pl.DataFrame) -> Chart:
         base.transform_filter("!datum.on")
         .mark_line(point={"size": 40}, strokeWidth=2)
         .encode(
-            color=alt.Color("model:N", title=None, scale=colors),
+            color=alt.Color("model:N", title=None, scale=colors, legend=alt.Legend(orient="bottom", columns=1)),
             tooltip=[
                 "model:N",
                 alt.Tooltip("predicted:Q", format=".2%"),

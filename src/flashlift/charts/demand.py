@@ -168,7 +168,7 @@ def elasticities(table: pl.DataFrame, *, bins: int = 30) -> Chart:
     ]
     title = headed(
         f"Half of the items answer a 10% lower price with at least {_gain(middle):.0%} more units",
-        f"{data.height:,} items; {data['identified'].sum():,} with enough price changes of their own.",
+        f"{data.height:,} items; {data['identified'].sum():,} with past sales of their own.",
     )
     return styled(alt.layer(drawn, *marks).properties(width=WIDTH, height=220, title=title))
 

@@ -311,7 +311,8 @@ class FittedDemand:
 
         Returns:
             `item_id`, `discount_frac`, `lift` (expected units in a sale over units without one), `ci_lower`,
-            `ci_upper` (90 %), `identified` (false: the curve is an assumption).
+            `ci_upper` (90 %), `identified` (false: the item's own sales
+            do not tell it; it comes from the category, the shop, or the assumption).
 
         Raises:
             InputError: an item without purchases, or a discount out of range.
@@ -329,7 +330,7 @@ class FittedDemand:
                 "lift": lift.ravel(),
                 "ci_lower": lower.ravel(),
                 "ci_upper": upper.ravel(),
-                "identified": [self.identified] * (len(rows) * len(discount)),
+                "identified": np.repeat(self._own_response(rows), len(discount)),
             }
         )
 
@@ -348,10 +349,14 @@ class FittedDemand:
                 "ci_lower": lower,
                 "ci_upper": upper,
                 "n_promotions": self.n_sales,
-                "identified": [self.identified] * len(self.item_ids),
+                "identified": self._own_response(np.arange(len(self.item_ids))),
             },
             schema_overrides={"category": pl.String},
         )
+
+    def _own_response(self, rows: IntArray) -> npt.NDArray[np.bool_]:
+        """Whether an item's own past sales speak in its response, in a shop whose log identifies one."""
+        return self.identified & (self.n_sales[rows] > 0)
 
     def _marginal(self, rows: IntArray) -> tuple[FloatArray, FloatArray]:
         mean, spread = self.response.marginal(*self._effects(rows, self.category[rows]))

@@ -31,12 +31,17 @@ class HourProfile:
 
     @classmethod
     def fit(cls, lines: pl.DataFrame) -> HourProfile:
-        """Profile of order lines (column `at`), smoothed toward the shop's usual day."""
+        """Profile of order lines (column `at`), smoothed toward the shop's usual day.
+
+        A log of dates alone, where every line has the same time of day, says nothing of hours: they get equal shares.
+        """
         hours = lines.select(
             pl.col("at").dt.weekday().cast(pl.Int64).alias("weekday") - 1, pl.col("at").dt.hour().cast(pl.Int64)
         )
         counts = np.zeros((7, 24))
         np.add.at(counts, (hours["weekday"].to_numpy(), hours["at"].to_numpy()), 1.0)
+        if lines.height > 1 and lines["at"].dt.time().n_unique() == 1:
+            counts = np.repeat(counts.sum(1, keepdims=True) / 24, 24, axis=1)
         usual = (1 - _EVEN_SHARE) * counts.sum(0) / max(counts.sum(), 1.0) + _EVEN_SHARE / 24
         smooth = counts + _PSEUDO_LINES * usual / usual.sum()
         share = (1 - _EVEN_SHARE) * smooth / smooth.sum(1, keepdims=True) + _EVEN_SHARE / 24

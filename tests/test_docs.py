@@ -1,0 +1,52 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+from flashlift.domain import Campaign
+from flashlift.events import ADAPTERS, RULES
+from flashlift.settings import load_settings
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_settings_page_is_the_model() -> None:
+    spec = importlib.util.spec_from_file_location("make_settings", ROOT / "docs" / "make_settings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs" / "settings.md").read_text() == module.page(), "run: python docs/make_settings.py"
+
+
+def test_data_page_names_every_rule_and_adapter() -> None:
+    text = (ROOT / "docs" / "data.md").read_text()
+    for name in (*RULES, *ADAPTERS):
+        assert f"`{name}`" in text, name
+
+
+def test_every_example_is_valid_and_makes_a_campaign() -> None:
+    from datetime import UTC, datetime
+
+    files = [*(ROOT / "examples").glob("*.toml"), ROOT / "src" / "flashlift" / "data" / "online_retail.toml"]
+    assert len(files) >= 4
+    for file in files:
+        settings = load_settings(file, environ={"FLASHLIFT_DATA": "/data"})
+        assert isinstance(settings.build_campaign(datetime(2001, 3, 1, tzinfo=UTC)), Campaign)
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"]:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_notebook_was_executed_without_errors() -> None:
+    cells = json.loads((ROOT / "examples" / "quickstart.ipynb").read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in code)
+    assert not [out for cell in code for out in cell["outputs"] if out["output_type"] == "error"]
