@@ -54,7 +54,7 @@ class _Section(BaseModel):
 class ShopSettings(_Section):
     """The shop and where its work is kept."""
 
-    name: str
+    name: str = Field(description="name in reports")
     currency: str = Field(default="EUR", min_length=3, max_length=3, description="currency of all reported figures")
     work: Path = Field(default=Path("flashlift-work"), description="folder for everything flashlift makes")
     key_file: Path | None = Field(
@@ -100,8 +100,8 @@ class CleaningSettings(_Section):
 class SplitSettings(_Section):
     """Held-out windows at the end of the log."""
 
-    valid_days: int = Field(default=28, ge=1)
-    test_days: int = Field(default=28, ge=1)
+    valid_days: int = Field(default=28, ge=1, description="days for early stopping and calibration")
+    test_days: int = Field(default=28, ge=1, description="last days of the log, for judging; a forecast needs 7")
 
 
 class AssumptionSettings(_Section):
@@ -154,9 +154,11 @@ class CategorySettings(_Section):
 class CampaignSettings(_Section):
     """The sale to plan."""
 
-    start: date | None = Field(default=None, description="first day; default: starts_in_days after the log's end")
+    start: date | None = Field(
+        default=None, description="first day; default: starts_in_days after the first midnight (UTC) after the log"
+    )
     starts_in_days: int = Field(default=1, ge=0)
-    days: int = Field(default=2, ge=1, le=60)
+    days: int = Field(default=2, ge=1, le=60, description="length of the campaign")
     timezone: TimeZone = "UTC"
     slots: list[SlotSettings] = Field(
         default=[
@@ -165,7 +167,9 @@ class CampaignSettings(_Section):
         ],
         min_length=1,
     )
-    ladder: list[Discount] = Field(default=[0.1, 0.15, 0.2, 0.25, 0.3, 0.4], min_length=1)
+    ladder: list[Discount] = Field(
+        default=[0.1, 0.15, 0.2, 0.25, 0.3, 0.4], min_length=1, description="discounts allowed, of the list price"
+    )
     price_ending: Fraction | None = Field(default=None, description="fractional ending of prices, such as 0.99")
     margin_floor: float | None = Field(default=0.1, lt=1, description="(price - cost) / price of every offer")
     budget: float | None = Field(default=None, gt=0, description="total discount given, in shop currency")
@@ -173,9 +177,12 @@ class CampaignSettings(_Section):
     cool_down_hours: float = Field(default=24.0, ge=0, description="pause between two appearances of an item")
     excluded: list[str] = Field(default_factory=list, description="item ids never offered")
     categories: list[CategorySettings] = Field(default_factory=list)
-    quota_quantile: float = Field(default=0.95, gt=0, le=1)
+    candidates: int = Field(
+        default=5000, ge=1, description="only so many items that sold most in the last 56 days are considered"
+    )
+    quota_quantile: float = Field(default=0.95, gt=0, le=1, description="quantile of drawn units that sets the quota")
     n_draws: int = Field(default=500, ge=20, description="demand draws the plan is optimized on")
-    time_limit_s: float = Field(default=60.0, gt=0)
+    time_limit_s: float = Field(default=60.0, gt=0, description="seconds for the optimizer")
     offers_per_customer: int = Field(default=5, ge=1, description="offers listed for each customer")
 
     @model_validator(mode="after")

@@ -138,3 +138,30 @@ def test_examples_run_on_their_real_data(name: str, tmp_path: Path) -> None:
         assert json.loads((tmp_path / "work" / "plan" / "manifest.json").read_text())["kind"] == "plan"
         assert plan.status == "optimal"
     assert (tmp_path / "work" / "report.html").stat().st_size > 100_000
+
+
+def test_an_empty_plan_is_a_plan(shop: Path) -> None:
+    """Nothing earns anything at 90 % off: that is said, the report is written, and no file is half there."""
+    text = (shop / "flashlift.toml").read_text()
+    (shop / "deep.toml").write_text(text.replace("[campaign]\n", "[campaign]\nladder = [0.9]\nmargin_floor = -20\n"))
+    said = " ".join(flashlift("plan", "-s", shop / "deep.toml").output.split())
+    assert "the best plan is to run none" in said
+    flashlift("report", "-s", shop / "deep.toml")
+    flashlift("plan", "-s", shop / "flashlift.toml")
+
+
+def test_a_shop_is_never_simulated_over_another(shop: Path) -> None:
+    done = CliRunner().invoke(app, ["simulate", str(shop)])
+    assert done.exit_code == 5
+    assert "exists already" in " ".join(done.stderr.split())
+
+
+def test_rows_that_are_all_unusable_are_an_error(tmp_path: Path) -> None:
+    rows = "\n".join(f"c{k},i{k % 3},purchase,2024-01-{k % 28 + 1:02d}T00:00:00Z,0,1" for k in range(100))
+    (tmp_path / "log.csv").write_text("customer_id,item_id,event,at,price,quantity\n" + rows + "\n")
+    (tmp_path / "shop.toml").write_text(
+        '[shop]\nname = "t"\nkey_file = "keys/k.key"\n[[sources]]\nformat = "csv"\npath = "log.csv"\n'
+    )
+    done = CliRunner().invoke(app, ["ingest", "-s", str(tmp_path / "shop.toml")])
+    assert done.exit_code == 3
+    assert "zero" in " ".join(done.stderr.split())

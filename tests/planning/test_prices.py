@@ -21,6 +21,7 @@ LADDER = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
         (0.85, (0.2,), 0.99, []),  # 0.99 is no discount
         (0.05, (0.05, 0.1), None, []),  # 4.75 and 4.5 cents round to the list price or to 4
         (1.25, (0.1, 0.4), 0.95, [0.95]),
+        (5.0, (0.1, 0.3), 0.99, [3.99]),  # 4.99 would be 0.2 % off, less than the smallest step
         (100.0, (0.001,), None, [99.9]),
         (9.996, (0.0001,), None, []),  # 10.00 is above the list price
     ],

@@ -98,7 +98,8 @@ def limit_prices(prices: Mapping[str, float], *, currency: str, most: int = 15) 
         currency: of the profit.
         most: bars shown at most.
     """
-    table = pl.DataFrame({"limit": list(prices), "value": [float(v) for v in prices.values()]})
+    named = {"limit": list(prices), "value": [float(v) for v in prices.values()]}
+    table = pl.DataFrame(named, schema={"limit": pl.String, "value": pl.Float64})
     binding = table.filter(pl.col("value").abs() > 1e-9).sort(pl.col("value").abs(), "limit", descending=[True, False])
     if binding.is_empty():
         raise InputError("No limit costs anything, so there is nothing to draw. Say that in words.")

@@ -139,7 +139,7 @@ def _purchases(tables: Tables, until: datetime, config: DemandConfig) -> tuple[p
     if lines.is_empty():
         raise InsufficientDataError(
             f"The log holds no purchases in the {config.history_days} days before {until:%Y-%m-%d}; the demand model "
-            "needs purchase events with a price. Give a log with purchases or raise demand.history_days."
+            "needs purchase events with a price. Give a log with purchases."
         )
     if lines[Events.price.name].null_count() == len(lines):
         raise InsufficientDataError(

@@ -77,7 +77,9 @@ def files(source: Source) -> list[Path]:
     pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else str(path)
     found = sorted(p for p in anchor.glob(pattern) if p.is_file()) if any(c in pattern for c in "*?[") else []
     if not found:
-        raise InputError(f"There is no file {path}. Check the path (it is taken from the folder you are in).")
+        raise InputError(
+            f"There is no file {path}. Check it; a relative path starts from the folder of the settings file."
+        )
     return found
 
 

@@ -52,7 +52,8 @@ def time_split(events: pl.LazyFrame, *, valid_days: int, test_days: int) -> Spli
     if train_end - first < _DAY:
         raise InsufficientDataError(
             f"The log spans {first:%Y-%m-%d} to {last:%Y-%m-%d}, too short for {valid_days} days of validation and "
-            f"{test_days} of test after at least one of training. Use fewer days or a longer log."
+            f"{test_days} of test after at least one of training. Set split.valid_days and split.test_days to fewer "
+            "days, or give a longer log."
         )
     return Split(
         train_end=train_end.astimezone(UTC), valid_end=valid_end.astimezone(UTC), test_end=test_end.astimezone(UTC)

@@ -159,7 +159,8 @@ def summarize(frame: pl.DataFrame) -> Summary:
     try:
         data = frame.select(pl.col("variant").cast(pl.String), pl.col(numbers).cast(pl.Float64))
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"The metric and the covariate must be numbers ({error}).") from error
+        what = str(error).splitlines()[0]
+        raise InputError(f"The metric and the covariate must be numbers ({what}). Correct those rows.") from error
     parts = data.partition_by("variant", as_dict=True)
     arms = {
         str(name): Moments.of(part["metric"].to_numpy(), part["covariate"].to_numpy() if adjusted else None)

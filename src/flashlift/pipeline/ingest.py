@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time
 from importlib.resources import files
 
 from flashlift import events, privacy
+from flashlift.errors import InputError
 from flashlift.protocols import Progress, silent
 from flashlift.settings import Settings, SourceSettings
 
@@ -23,7 +24,14 @@ def ingest(settings: Settings, progress: Progress = silent) -> events.Quality:
         now=settings.cleaning.now or datetime.now(UTC),
         progress=progress,
     )
-    return events.quality(store)
+    quality = events.quality(store)
+    if quality.first is None and quality.rows_read:
+        rule, rows, meaning = quality.rules.select("rule", "rows", "meaning").row(0)
+        raise InputError(
+            f"None of the {quality.rows_read:,} rows read can be used; {rows:,} broke the rule {rule} ({meaning}). "
+            f"Correct the source or its mapping, and delete {store} before the next try."
+        )
+    return quality
 
 
 def _cleaning(settings: Settings) -> events.Cleaning:

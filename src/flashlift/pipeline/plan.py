@@ -23,6 +23,7 @@ __all__ = ["Planned", "plan", "sale_items"]
 
 CURVE_DISCOUNTS = tuple(round(0.02 * step, 2) for step in range(1, 31))
 QUOTA_DRAWS = 50
+CANDIDATE_DAYS = 56
 AUDIENCE_DAYS = 90
 AUDIENCE_BATCH = 20_000
 
@@ -80,11 +81,18 @@ def plan(settings: Settings, progress: Progress = silent) -> Planned:
 
 
 def sale_items(settings: Settings, shop: Shop) -> pl.DataFrame:
-    """Table SaleItems at the end of the log."""
+    """Table SaleItems at the end of the log: the campaign's candidates."""
     assumed = events.ItemAssumptions(
         assumed_cost_frac=settings.assumptions.unit_cost_frac, assumed_cover_days=settings.assumptions.cover_days
     )
-    return events.sale_items(shop.tables, at=shop.split.test_end, assumptions=assumed)
+    at, key = shop.split.test_end, SaleItems.item_id.name
+    items = events.sale_items(shop.tables, at=at, assumptions=assumed)
+    recent = events.before(shop.tables.events, at).filter(
+        Events.event.col == "purchase", Events.at.col >= at - timedelta(days=CANDIDATE_DAYS)
+    )
+    sold = recent.group_by(Events.item_id.name).agg(sold=Events.quantity.col.sum()).collect()
+    most = items.join(sold, on=key, how="left").sort(pl.col("sold").fill_null(0), key, descending=[True, False])
+    return items.filter(pl.col(key).is_in(most[key].head(settings.campaign.candidates).to_list()))
 
 
 def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> dict[str, pl.DataFrame]:
@@ -105,7 +113,7 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
     )
     chosen = table[SaleItems.item_id.name].unique(maintain_order=True).to_list()
     titles = items.select(SaleItems.item_id.name, SaleItems.title.name)
-    artifacts.write_text(shop.folder / "plan.csv", table.write_csv())
+    artifacts.write_text(shop.folder / "plan.csv", _spreadsheet(table))
     if best.offers:
         _list_offers(settings, shop, best, progress)
     return {
@@ -117,9 +125,18 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
             schema={"limit": pl.String, "where": pl.String, "amount": pl.Float64},
             orient="row",
         ),
-        "curves": model.curves(chosen, CURVE_DISCOUNTS).join(titles, on=SaleItems.item_id.name, how="left"),
+        "curves": model.curves(chosen, CURVE_DISCOUNTS)
+        .cast({SaleItems.item_id.name: pl.String})
+        .join(titles, on=SaleItems.item_id.name, how="left"),
         "design": pl.DataFrame({"text": [_design(settings, shop, best, campaign, items, unseen, verdict.value.value)]}),
     }
+
+
+def _spreadsheet(table: pl.DataFrame) -> str:
+    """CSV for a spreadsheet: rounded, and no text that it would take for a formula."""
+    text = pl.col(pl.String)
+    safe = pl.when(text.str.contains("^[=+@\\-\t\r]")).then("'" + text).otherwise(text).name.keep()
+    return table.with_columns(pl.col(pl.Float64).round(4), safe).write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ")
 
 
 def _compare(
@@ -203,6 +220,8 @@ def _design(
         history = experiments.customer_history(known, end=shop.split.test_end, window_days=days, unit_costs=items)
     except InsufficientDataError as error:
         return f"No test can be designed: {error}"
+    if history.height < 2:
+        return f"No test can be designed: a test compares customers, and the log knows {history.height}."
     facts = experiments.Facts(
         history=Moments.of(history["metric"].to_numpy(), history["covariate"].to_numpy()),
         metric=f"contribution per customer ({settings.shop.currency})",

@@ -101,6 +101,7 @@ def _assumptions(settings: Settings, planned: Planned | None, frames: dict[str, 
         f"Profit counts every unit over the sale and the {HORIZON_DAYS} days after it, against running no sale.",
         "Purchases that were only pulled forward are subtracted.",
         "The value is a forecast from past prices that the shop chose for its own reasons, not a measured uplift.",
+        f"The plan chose among the {planned.items.height:,} items that sold most in the last 56 days.",
         "Effects of the sale on other items (substitution, halo) are not estimated in this version and count as none.",
     ]
     if table["cost_assumed"].any():

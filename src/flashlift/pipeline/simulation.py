@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from flashlift import artifacts, market, planning
-from flashlift.errors import ArtifactError
+from flashlift.errors import ArtifactError, OutputError
 from flashlift.pipeline.shop import Shop
 from flashlift.protocols import Progress, silent
 from flashlift.settings import load_settings
@@ -57,10 +57,16 @@ slots = [
 
 
 def simulate(folder: Path, *, n_events: int, seed: int, progress: Progress = silent) -> Path:
-    """Write a shop's tables, what is needed to make it again, and settings to run on it. Returns the settings file."""
+    """Write a shop's tables, what is needed to make it again, and settings to run on it. Returns the settings file.
+
+    Raises:
+        OutputError: the folder holds settings already, or cannot be written.
+    """
+    settings = folder / "flashlift.toml"
+    if settings.exists():
+        raise OutputError(f"{settings} exists already. Choose another folder, or delete it for a new shop.")
     shop = market.simulate(market.MarketConfig.sized(n_events), seed=seed, progress=progress)
     shop.write(folder / "tables")
-    settings = folder / "flashlift.toml"
     artifacts.write_text(settings, SETTINGS.format(seed=seed, now=shop.now.isoformat()))
     artifacts.write_text(folder / "market.json", json.dumps({"n_events": n_events, "seed": seed}) + "\n")
     return settings

@@ -31,6 +31,7 @@ class Trained:
 def train(settings: Settings, progress: Progress = silent) -> Trained:
     """Fit and judge the behavior and the demand model."""
     shop = Shop.open(settings)
+    settings.build_campaign(shop.split.test_end)  # an impossible date is refused before the long work
     evidence = {
         "behavior": _behavior(settings, shop, progress),
         "demand": _demand(settings, shop, progress),

@@ -18,7 +18,8 @@ def sale_prices(
     """Sale price of every item at every step of the ladder.
 
     Without an ending the price is rounded to the cent; with one it is the nearest price that ends so. A step is
-    dropped where its price is not positive, not below the list price, or the price of a shallower step.
+    dropped where its price is not positive, not below the list price, the price of a shallower step, or, because of
+    its ending, a smaller discount than the smallest of the ladder.
 
     Args:
         list_price: price outside the sale, (n_items,).
@@ -40,4 +41,6 @@ def sale_prices(
         cents = np.rint((wanted - tail) / 100.0) * 100.0 + tail
     ceiling = np.column_stack([np.rint(list_price * 100.0), cents])[:, :-1]
     exists = (cents > 0.0) & (cents < np.minimum.accumulate(ceiling, axis=1)) & (cents < list_price[:, None] * 100.0)
+    if ending is not None:
+        exists &= cents <= list_price[:, None] * (1.0 - ladder[0]) * 100.0 + 0.5
     return cents / 100.0, exists

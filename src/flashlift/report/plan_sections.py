@@ -68,7 +68,8 @@ def _limit_blocks(evidence: Evidence) -> tuple[Block, ...]:
         return (Note(text=evidence.reason("plan", "demand"), tone="absent"),)
     prices, currency = evidence.plan.limit_prices, evidence.currency
     blocks: list[Block] = _verdict(evidence)
-    frame = pl.DataFrame({"limit": list(prices), "value": [float(v) for v in prices.values()]})
+    named = {"limit": list(prices), "value": [float(v) for v in prices.values()]}
+    frame = pl.DataFrame(named, schema={"limit": pl.String, "value": pl.Float64})
     frame = frame.sort(pl.col("value").abs(), "limit", descending=[True, False])
     if not frame.filter(pl.col("value").abs() > 1e-9).is_empty():
         blocks.append(figure(charts.limit_prices(prices, currency=currency or "units of currency")))
