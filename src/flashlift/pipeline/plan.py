@@ -13,6 +13,7 @@ from flashlift import artifacts, behavior, demand, events, experiments, planning
 from flashlift.account import HORIZON_DAYS
 from flashlift.domain import Campaign, Estimate, Plan
 from flashlift.errors import FlashliftError, InsufficientDataError
+from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop
 from flashlift.protocols import DemandDraws, Progress, silent
 from flashlift.schema import Events, SaleItems
@@ -180,7 +181,8 @@ def _list_offers(settings: Settings, shop: Shop, best: Plan, progress: Progress)
     past = events.before(shop.tables.events, at)
     fresh = Events.at.col >= at - timedelta(days=AUDIENCE_DAYS)
     customers = past.filter(fresh, Events.customer_id.col.is_not_null()).select(key).unique().collect()[key].sort()
-    recommender = behavior.BehaviorModel.load(shop.folder / "behavior")
+    model = behavior.BehaviorModel.load(shop.folder / "behavior")
+    recommender = rankers(model, shop, at)[ranking.frames["ranker"]["model"].item()]
     assigner = _assigner(settings)
     parts = []
     for batch in customers.to_frame().iter_slices(AUDIENCE_BATCH):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -11,8 +12,10 @@ import polars as pl
 from flashlift import behavior, demand, events, recommend
 from flashlift.artifacts import Artifact
 from flashlift.errors import InsufficientDataError
+from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop
 from flashlift.protocols import Progress, silent
+from flashlift.schema import Events
 from flashlift.settings import Settings
 
 __all__ = ["Trained", "train"]
@@ -57,7 +60,7 @@ def _behavior(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             config = replace(config, max_steps=settings.behavior.max_steps)
         model = behavior.fit(shop.tables, split=split, config=config, seed=seed, progress=progress)
         model.save(shop.folder / "behavior", inputs=inputs)
-        frames = {"recommendation_metrics": _ranking(model, settings, shop)}
+        frames = _ranking(model, settings, shop)
         try:
             frames["intent_metrics"], frames["reliability"] = behavior.intent_report(
                 model, shop.tables, split=split, horizons_hours=settings.horizons_hours, seed=seed
@@ -69,22 +72,28 @@ def _behavior(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
     return shop.stage("behavior", work, settings.split, settings.behavior, seed)
 
 
-def _ranking(model: behavior.BehaviorModel, settings: Settings, shop: Shop) -> pl.DataFrame:
+def _ranking(model: behavior.BehaviorModel, settings: Settings, shop: Shop) -> dict[str, pl.DataFrame]:
+    """Every ranker on the test days, and the best one of the validation days: it makes the customers' lists."""
     split, rng = shop.split, np.random.default_rng(settings.shop.seed)
     past = events.before(shop.tables.events, split.test_end).collect()
-    popular = recommend.Popularity.fit(events.before(past.lazy(), split.valid_end), shop.tables.customers)
-    return recommend.evaluate(
-        {
-            "popular in the last 28 days": popular,
-            "own history, then popular": recommend.OwnHistory(otherwise=popular),
-            "behavior model": model,
-        },
-        past,
-        start=split.valid_end,
-        end=split.test_end,
-        max_customers=settings.behavior.eval_customers,
-        rng=rng,
-    )
+
+    def judge(start: datetime, end: datetime) -> pl.DataFrame:
+        known = past.filter(Events.at.col < end)
+        return recommend.evaluate(
+            rankers(model, shop, start),
+            known,
+            start=start,
+            end=end,
+            max_customers=settings.behavior.eval_customers,
+            rng=rng,
+        )
+
+    valid = judge(split.train_end, split.valid_end).filter(pl.col("metric") == "ndcg@10")
+    best = valid.sort("value", descending=True, maintain_order=True).head(1)
+    return {
+        "recommendation_metrics": judge(split.valid_end, split.test_end),
+        "ranker": best.select("model", valid_ndcg_at_10="value"),
+    }
 
 
 def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
