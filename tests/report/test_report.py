@@ -171,7 +171,8 @@ def test_the_least_evidence_still_makes_a_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [f.name for f in fields(Evidence) if f.default is None])
 def test_any_single_part_may_be_missing(name: str, tmp_path: Path) -> None:
-    render(replace(made_up.small(), **{name: None}), tmp_path)
+    page = render(replace(made_up.small(), **{name: None}), tmp_path)
+    assert all(section in page.text for section in ("How to prove it", "Data quality"))
 
 
 @pytest.mark.parametrize("name", list(COLUMNS))
