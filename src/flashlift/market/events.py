@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from flashlift.market.population import CHANNELS, CustomerBase, ItemBase
+from flashlift.market.items import ItemBase
+from flashlift.market.population import CHANNELS, CustomerBase
 from flashlift.market.rhythm import hour_profiles, hours_within
 from flashlift.market.words import REGIONS
 from flashlift.protocols import FloatArray, IntArray, Progress

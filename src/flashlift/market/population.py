@@ -1,54 +1,24 @@
-"""Who buys and what is sold: customers with tastes, items with the truth about them."""
+"""Who buys: customers with tastes, a rhythm, a region and a weakness for deals."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from flashlift.market.config import MarketConfig
-from flashlift.market.response import LogLinear
 from flashlift.market.rhythm import KINDS
-from flashlift.market.words import BRANDS, CATEGORIES, QUALITIES, REGIONS
+from flashlift.market.words import CATEGORIES, REGIONS
 from flashlift.protocols import FloatArray, IntArray
-from flashlift.schema import Customers, Items
+from flashlift.schema import Customers
 
-__all__ = ["CustomerBase", "ItemBase", "make_customers", "make_items"]
+__all__ = ["CustomerBase", "make_customers"]
 
 CHANNELS = ("app", "web", "social")
 _CHANNEL_FRAC = (0.5, 0.42, 0.08)
 SEGMENTS = ("loyal", "regular", "bargain")
-_LEAST_ELASTIC, _MOST_ELASTIC = -0.6, -5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemBase:
-    """Items, one entry each, in the order of their row numbers.
-
-    Args:
-        frame: schema Items, `stock` still null.
-        category: index of the leaf category.
-        list_price: price outside sales.
-        unit_cost: purchase cost of a unit.
-        rate: units per day at list price on a normal day.
-        arrival: day of the log on which the item was first sold; 0 for those already there.
-    """
-
-    frame: pl.DataFrame
-    category: IntArray
-    list_price: FloatArray
-    unit_cost: FloatArray
-    rate: FloatArray
-    arrival: IntArray
-
-    def __len__(self) -> int:
-        return len(self.category)
-
-    def price(self, discount: FloatArray, item: IntArray | None = None) -> FloatArray:
-        """Price to the cent at a discount of the list price, of all items (..., n_items) or of `item` (n,)."""
-        list_price = self.list_price if item is None else self.list_price[item]
-        return np.asarray(np.maximum(np.round(list_price * (1.0 - discount), 2), 0.01))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,67 +43,10 @@ class CustomerBase:
     region: IntArray
     channel: IntArray
 
-
-def make_items(config: MarketConfig, units_total: float, *, rng: np.random.Generator) -> tuple[ItemBase, LogLinear]:
-    """Items and their true response; the log is expected to hold about `units_total` units."""
-    n = config.n_items
-    category = rng.integers(len(CATEGORIES), size=n)
-    quality = rng.integers(len(QUALITIES), size=n)
-    factor, shift = np.array(list(QUALITIES.values())).T
-    median = np.array([price for price, _ in CATEGORIES.values()])
-    list_price = np.floor(median[category] * factor[quality] * rng.lognormal(0.0, 0.35, n)) + 0.99
-    arrival = np.where(rng.random(n) < config.new_item_frac, rng.integers(14, config.days - 7, n), 0)
-    popularity = rng.lognormal(0.0, 1.3, n)
-    rate = popularity * units_total / (popularity * (config.days - arrival)).sum()
-
-    between = rng.normal(0.0, config.elasticity_sd / 2, len(CATEGORIES))
-    elasticity = config.elasticity_mean + between[category] + shift[quality] + rng.normal(0.0, config.elasticity_sd, n)
-    response = LogLinear(
-        elasticity=np.clip(elasticity, _MOST_ELASTIC, _LEAST_ELASTIC),
-        lift=np.maximum(config.lift_mean * rng.lognormal(0.0, config.lift_sd, n), 1.0),
-        pull=rng.uniform(config.pull_lower, config.pull_upper, n),
-    )
-    base = ItemBase(
-        frame=_item_frame(category, quality, list_price, unit_cost := _cost(list_price, rng), rng),
-        category=category,
-        list_price=list_price,
-        unit_cost=unit_cost,
-        rate=rate,
-        arrival=arrival,
-    )
-    return base, response
-
-
-def _cost(list_price: FloatArray, rng: np.random.Generator) -> FloatArray:
-    return np.asarray(np.round(list_price * rng.uniform(0.45, 0.75, len(list_price)), 2))
-
-
-def _item_frame(
-    category: IntArray, quality: IntArray, list_price: FloatArray, unit_cost: FloatArray, rng: np.random.Generator
-) -> pl.DataFrame:
-    n = len(category)
-    paths, adjectives = list(CATEGORIES), list(QUALITIES)
-    nouns = [nouns for _, nouns in CATEGORIES.values()]
-    # A brand is at home in few categories, so that brand and category tell about each other.
-    brand = (category * 5 + rng.integers(6, size=n)) % len(BRANDS)
-    noun = rng.random(n)
-    title = [
-        f"{BRANDS[b]} {adjectives[q]} {nouns[c][int(x * len(nouns[c]))]}"
-        for b, q, c, x in zip(brand, quality, category, noun, strict=True)
-    ]
-    frame = pl.DataFrame(
-        {
-            Items.item_id.name: [f"i{k}" for k in range(n)],
-            Items.title.name: title,
-            Items.category.name: [paths[c] for c in category],
-            Items.brand.name: [BRANDS[b] for b in brand],
-            Items.list_price.name: list_price,
-            Items.unit_cost.name: unit_cost,
-            Items.stock.name: pl.Series([None] * n, dtype=pl.Int64),
-            Items.attributes.name: [f'{{"quality": "{adjectives[q].lower()}"}}' for q in quality],
-        }
-    )
-    return Items.validate(frame)
+    def take(self, chosen: npt.NDArray[np.bool_]) -> CustomerBase:
+        """Some of the customers."""
+        arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "frame"}
+        return CustomerBase(frame=self.frame.filter(chosen), **arrays)
 
 
 def make_customers(config: MarketConfig, *, rng: np.random.Generator) -> CustomerBase:
