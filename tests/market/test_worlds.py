@@ -128,7 +128,7 @@ def test_a_group_as_usual_sells_as_usual() -> None:
 
 @given(st.floats(0.01, 0.99), st.lists(st.floats(0.05, 8.0), min_size=2, max_size=5), st.floats(1.0, 9.0))
 def test_logit_shares_are_those_of_the_textbook(outside: float, units: list[float], appeal: float) -> None:
-    """Attractions a_i and an outside option a_0 give shares a_i / (a_0 + sum a); scaled so that appeals 1 give `units`."""
+    """Attractions a_i, outside option a_0: shares a_i / (a_0 + sum a); scaled so that appeals 1 give `units`."""
     base, appeals = np.array(units), np.ones(len(units))
     appeals[0] = appeal
     market = base.sum() / (1.0 - outside)

@@ -98,11 +98,25 @@ class Stage:
         """All customers see the same offers. Raises as `play_arms`."""
         return self.play_arms([Arm(name="all", share=1.0, offers=tuple(offers))], costs)
 
-    def play_arms(self, arms: Sequence[Arm], costs: Costs, *, stock: Stock = Stock.SHARED) -> Forward:
+    def play_arms(
+        self,
+        arms: Sequence[Arm],
+        costs: Costs,
+        *,
+        stock: Stock = Stock.SHARED,
+        demand_share: FloatArray | None = None,
+    ) -> Forward:
         """Sell the offers of all arms, one stretch of time after the other, within quotas and stock.
 
         Shoppers answer to the price they pay, so the discount is that of `Offer.price`. Where arms share stock, the
         largest quota of an item in a slot holds for all arms together.
+
+        Args:
+            arms: who sees what.
+            costs: of the account.
+            stock: whether arms share stock and quotas, or have their shares of both.
+            demand_share: share of each item's demand that comes from each arm's customers, sums to 1 over arms,
+                (n_arms, n_items, 1 or n_futures); None: the arms' shares of the customers.
 
         Raises:
             InputError: shares that do not sum to 1, or an offer of an unknown item or slot, with an impossible price or
@@ -112,14 +126,16 @@ class Stage:
             raise InputError(f"The arms hold {[arm.share for arm in arms]} of the customers. Let shares sum to 1.")
         for arm in arms:
             _check(self.futures, arm.offers)
-        return _Play(self, arms, stock).run(costs)
+        share = np.array([arm.share for arm in arms])[:, None, None]
+        demand = np.broadcast_to(share, (len(arms), len(self.stock), 1)) if demand_share is None else demand_share
+        return _Play(self, arms, stock, demand).run(costs)
 
 
 class _Play:
     """One run over the atoms of the sale."""
 
-    def __init__(self, stage: Stage, arms: Sequence[Arm], stock: Stock) -> None:
-        self._stage, self._futures, self._arms = stage, stage.futures, arms
+    def __init__(self, stage: Stage, arms: Sequence[Arm], stock: Stock, demand_share: FloatArray) -> None:
+        self._stage, self._futures, self._arms, self._demand_share = stage, stage.futures, arms, demand_share
         self._rng = np.random.default_rng(stage.seed)
         offers = [offer for arm in arms for offer in arm.offers]
         self.arm = np.repeat(np.arange(len(arms)), [len(arm.offers) for arm in arms])
@@ -183,10 +199,11 @@ class _Play:
             at = self.rivals[np.isin(group[self.rivals], group[at])]
         wanted = np.zeros((len(live), self._futures.n_futures))
         left, room = self._futures.counts[atom, at].astype(np.int64), 1.0
-        for k, arm in enumerate(self._arms):
-            mine = live[self.arm[live] == k]
-            own = self._rng.binomial(left, arm.share / room) if room - arm.share > 1e-12 else left
-            left, room = left - own, room - arm.share
+        for k in range(len(self._arms)):
+            mine, share = live[self.arm[live] == k], self._demand_share[k, at]
+            last = k == len(self._arms) - 1
+            own = left if last else self._rng.binomial(left, np.clip(share / room, 0.0, 1.0))
+            left, room = left - own, np.maximum(room - share, 1e-12)
             if not len(mine):
                 continue
             factor = self._factor(atom, at, mine)
@@ -194,7 +211,7 @@ class _Play:
             if len(self._arms) == 1:
                 units = self._futures.wanted(atom, at, factor)
             else:
-                units = self._units(atom, at, factor, own, arm.share)
+                units = self._units(atom, at, factor, own, share)
             wanted[self.arm[live] == k] = units[here]
             self.displaced[mine] += own[here]
             if len(self.rivals):
@@ -203,7 +220,7 @@ class _Play:
                 self.lost[atom, np.searchsorted(self.rivals, at)] += change
         self._serve(live, wanted)
 
-    def _units(self, atom: int, at: IntArray, factor: FloatArray, own: IntArray, share: float) -> FloatArray:
+    def _units(self, atom: int, at: IntArray, factor: FloatArray, own: IntArray, share: FloatArray) -> FloatArray:
         """Units of one arm at `factor` on the units `own` that it would buy at list price."""
         mean = self._futures.atom_rate[atom, at] * share * np.maximum(factor - 1.0, 0.0)
         return np.asarray(self._rng.poisson(mean) + self._rng.binomial(own, np.minimum(factor, 1.0)), dtype=np.float64)

@@ -43,6 +43,15 @@ class CustomerBase:
     region: IntArray
     channel: IntArray
 
+    def demand_share(self, category: IntArray, arm: IntArray, n_arms: int) -> FloatArray:
+        """Share of the demand for items of each `category` (n,) that customers of each arm hold, (n_arms, n).
+
+        `arm` (n_customers,) is the arm of each customer; some are more active than others, and have other tastes.
+        """
+        weight = self.activity[:, None] * self.taste
+        held = np.stack([weight[arm == k].sum(axis=0) for k in range(n_arms)])
+        return np.asarray((held / held.sum(axis=0))[:, category])
+
     def take(self, chosen: npt.NDArray[np.bool_]) -> CustomerBase:
         """Some of the customers."""
         arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "frame"}

@@ -34,7 +34,7 @@ from flashlift.market.telling import tell
 from flashlift.market.truth import Truth
 from flashlift.market.worlds import world_named
 from flashlift.market.worlds.log_linear import plainest
-from flashlift.protocols import IntArray, Progress, silent
+from flashlift.protocols import FloatArray, IntArray, Progress, silent
 from flashlift.schema import Events, Items, SaleItems, Tables
 
 __all__ = ["SimulatedShop", "simulate"]
@@ -198,23 +198,24 @@ class SimulatedShop:
         """
         arms = _arms(offers)
         stage = self.futures(slots, n_futures, seed=seed)
-        forward = stage.play_arms(arms, costs, stock=stock)
         telling = np.random.default_rng((seed, self.seed)).spawn(2)[1]
         arm_of = telling.choice(len(arms), size=len(self.customers.frame), p=[arm.share for arm in arms])
+        held = self.customers.demand_share(self.items.category, arm_of, len(arms))
+        forward = stage.play_arms(arms, costs, stock=stock, demand_share=held[:, :, None])
         assignment = pl.DataFrame(
             {
                 Events.customer_id.name: self.customers.frame[Events.customer_id.name],
                 "variant": pl.Series([arm.name for arm in arms]).gather(arm_of),
             }
         )
-        events = self._events(stage, arms, forward, arm_of, telling) if with_events else Events.create_empty()
+        events = self._events(stage, arm_of, held, forward, telling) if with_events else Events.create_empty()
         return outcome(arms, forward, assignment, events)
 
     def _events(
-        self, stage: Stage, arms: Sequence[Arm], forward: Forward, arm_of: IntArray, rng: np.random.Generator
+        self, stage: Stage, arm_of: IntArray, held: FloatArray, forward: Forward, rng: np.random.Generator
     ) -> pl.DataFrame:
         """Schema Events of the first future; each arm's customers are told apart."""
-        stories = tell(stage, self.calendar, arms, forward, rng=rng)
+        stories = tell(stage, self.calendar, held, forward, rng=rng)
         parts = [
             frame
             for k, story in enumerate(stories)
@@ -224,14 +225,14 @@ class SimulatedShop:
                 self.customers.take(arm_of == k),
                 refund_frac=self.config.refund_frac,
                 until=stage.futures.horizon[1],
-                prefix="f" if len(arms) == 1 else f"f{k}-",
+                prefix="f" if len(held) == 1 else f"f{k}-",
                 chunk_rows=_CHUNK_ROWS,
                 progress=self.progress,
                 rng=rng,
             )
         ]
         events = pl.concat(parts)
-        return events if len(arms) == 1 else events.sort(Events.at.name, Events.event_id.name)
+        return events if len(held) == 1 else events.sort(Events.at.name, Events.event_id.name)
 
     def _past_windows(self) -> Iterator[Window]:
         """The days of the log for the funnel."""

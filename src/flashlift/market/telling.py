@@ -9,7 +9,7 @@ import numpy as np
 
 from flashlift.market.events import BROWSES_PER_ORDER, UNITS_PER_ORDER, Window
 from flashlift.market.futures import Futures, Span
-from flashlift.market.play import Arm, Forward, Stage
+from flashlift.market.play import Forward, Stage
 from flashlift.market.rhythm import Calendar
 from flashlift.protocols import FloatArray, IntArray
 
@@ -17,17 +17,26 @@ __all__ = ["tell"]
 
 
 def tell(
-    stage: Stage, calendar: Calendar, arms: Sequence[Arm], forward: Forward, *, rng: np.random.Generator
+    stage: Stage, calendar: Calendar, held: FloatArray, forward: Forward, *, rng: np.random.Generator
 ) -> list[list[Window]]:
-    """The first future as windows for the funnel, a list for each arm; every window lies within one day."""
+    """The first future as windows for the funnel, a list for each arm; every window lies within one day.
+
+    Args:
+        stage: the futures.
+        calendar: the shop's rhythm.
+        held: share of each item's demand that each arm's customers hold, (n_arms, n_items).
+        forward: what was played.
+        rng: of where and when within a stretch.
+    """
     futures, items = stage.futures, stage.futures.items
     pieces = _pieces(futures)
     rate = calendar.shares(pieces, futures.days) @ futures.rate[:, :, 0].astype(np.float64)  # (n_pieces, n_items)
     home = np.array([_home(piece, futures.atoms) for piece in pieces])
     at_list = _at_list(futures, forward, rate, home, rng)
-    by_arm = _among(at_list, [arm.share for arm in arms], rng)
+    by_arm = _among(at_list, held, rng)
 
-    n, shape = len(items), (len(arms), *at_list.shape)
+    n_arms, n = held.shape
+    shape = (n_arms, *at_list.shape)
     sold, discount = np.zeros(shape, dtype=np.int64), np.zeros(shape)
     price = np.broadcast_to(items.list_price, shape).copy()
     for k, (arm, item, slot) in enumerate(zip(forward.arm, forward.item, forward.slot, strict=True)):
@@ -41,11 +50,11 @@ def tell(
     room = np.maximum(stage.stock - sold.sum(axis=(0, 1)), 0)
     wanted = by_arm.transpose(1, 0, 2).reshape(-1, n)  # in order of time, the arms of a stretch one after the other
     kept = np.minimum(wanted.cumsum(axis=0), room)
-    sold += np.diff(kept, axis=0, prepend=0).reshape(len(pieces), len(arms), n).transpose(1, 0, 2)
+    sold += np.diff(kept, axis=0, prepend=0).reshape(len(pieces), n_arms, n).transpose(1, 0, 2)
     told = []
-    for a, arm in enumerate(arms):
+    for a in range(n_arms):
         shown = np.where(discount[a] > 0.0, futures.law.lift, 1.0)
-        looks = rate * shown * arm.share * (BROWSES_PER_ORDER / UNITS_PER_ORDER)
+        looks = rate * shown * held[a] * (BROWSES_PER_ORDER / UNITS_PER_ORDER)
         told.append(
             [
                 Window(start=s, end=e, sold=sold[a, p], looks=looks[p], discount=discount[a, p], price=price[a, p])
@@ -95,9 +104,9 @@ def _home(piece: Span, atoms: Sequence[Span]) -> int:
     return next((k for k, (start, end) in enumerate(atoms) if start <= piece[0] and piece[1] <= end), -1)
 
 
-def _among(counts: IntArray, shares: Sequence[float], rng: np.random.Generator) -> IntArray:
-    """Counts split at random among arms, (n_arms, *counts.shape)."""
-    return np.asarray(np.moveaxis(rng.multinomial(counts, np.array(shares) / sum(shares)), -1, 0))
+def _among(counts: IntArray, held: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Counts (n_pieces, n_items) split at random among arms, (n_arms, n_pieces, n_items)."""
+    return np.asarray(np.moveaxis(rng.multinomial(counts, held.T), -1, 0))
 
 
 def _split(counts: IntArray, weight: FloatArray, rng: np.random.Generator) -> IntArray:
