@@ -23,11 +23,13 @@ def test_help_shows_every_command_and_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("ingest", "train", "plan", "simulate", "report", "run", "demo", "analyze"):
+    for command in ("ingest", "train", "plan", "check", "simulate", "report", "run", "demo", "analyze"):
         assert command in done.stdout
 
 
-@pytest.mark.parametrize("command", ["ingest", "train", "plan", "simulate", "report", "run", "demo", "analyze"])
+@pytest.mark.parametrize(
+    "command", ["ingest", "train", "plan", "check", "simulate", "report", "run", "demo", "analyze"]
+)
 def test_every_command_shows_an_example(command: str) -> None:
     shown = run.invoke(app, [command, "--help"])
     assert shown.exit_code == 0
@@ -93,6 +95,12 @@ def test_unwritable_output_is_named(tmp_path: Path) -> None:
     done = run.invoke(app, ["demo", str(tmp_path / "blocked" / "x")])
     assert done.exit_code == 5
     assert "Cannot write" in " ".join(done.stderr.split())
+
+
+def test_a_missing_plan_cannot_be_checked(tmp_path: Path) -> None:
+    done = run.invoke(app, ["check", str(tmp_path / "none")])
+    assert done.exit_code == 6
+    assert "There is no plan" in " ".join(done.stderr.split())
 
 
 def test_analyze_a_finished_test(tmp_path: Path) -> None:

@@ -178,6 +178,25 @@ def plan(settings: SettingsFile = DEFAULT) -> None:
 
 
 @app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder of a saved plan, such as flashlift-work/plan.")],
+) -> None:
+    """Judge a saved plan again: every limit, and what the plan says of itself. Exit code 1 if anything is wrong.
+
+    Example: flashlift check flashlift-work/plan
+    """
+    from flashlift import planning
+
+    saved, now = planning.load_plan(folder), planning.recheck(folder)
+    _show(saved.verdict.to_polars(), "Value when it was planned, on draws the optimizer had not seen")
+    out.print(f"Verdict of that time: {escape(saved.verdict.sentence)}.", highlight=False, soft_wrap=True)
+    out.print(f"Checked again: {escape(now.sentence)}.", highlight=False, soft_wrap=True)
+    if now.broken:
+        _show(planning.findings_frame(now.broken), "Findings")
+        raise typer.Exit(1)
+
+
+@app.command()
 def report(settings: SettingsFile = DEFAULT) -> None:
     """Write the HTML report from what the earlier stages left.
 
@@ -303,10 +322,12 @@ def _print_plan(planned: Planned, currency: str) -> None:
         f"Expected incremental profit {value.value:,.2f} {currency}, {value.level:.0%} of outcomes in "
         f"[{value.ci_lower:,.2f}, {value.ci_upper:,.2f}], on draws the optimizer has not seen.\n"
         f"Optimizer: {best.status.value}, objective {best.objective:,.2f}, bound {best.bound:,.2f}, "
-        f"gap {best.gap_frac:.2%}. Independent check: "
-        + ("every limit kept." if planned.broken.is_empty() else f"[red]{planned.broken.height} limits broken[/]."),
+        f"gap {best.gap_frac:.2%}. Independent check: {escape(planned.verdict.sentence)}.",
         highlight=False,
     )
+    if planned.verdict.broken:
+        out.print("[red]Do not run this plan as it is.[/]")
+        _show(planned.broken, "Findings")
     if planned.table["cost_assumed"].any():
         out.print("† rests on an assumed unit cost: set the real one, or assumptions.unit_cost_frac.")
     if not best.offers:

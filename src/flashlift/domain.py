@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 __all__ = [
+    "OPTIMAL_GAP_FRAC",
     "Appearances",
     "Budget",
     "Campaign",
@@ -159,11 +160,21 @@ class Offer:
     expected_value: float
 
 
+OPTIMAL_GAP_FRAC = 0.01
+"""The largest gap of a plan that may be called optimal, whatever tolerance its solver was given."""
+
+
 class PlanStatus(StrEnum):
-    """How a plan relates to the optimum of its problem."""
+    """How a plan relates to the optimum of its problem.
+
+    `OPTIMAL`: proved, with a gap within the solver's tolerance and at most `OPTIMAL_GAP_FRAC`. `TIME_LIMITED`: a search
+    that ended before that; the bound is finite and true. `HEURISTIC`: a rule of thumb; nothing is known of the optimum,
+    so bound and gap may be infinite.
+    """
 
     OPTIMAL = "optimal"
     TIME_LIMITED = "time_limited"
+    HEURISTIC = "heuristic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +183,9 @@ class Plan:
 
     Args:
         offers: chosen offers, ordered by slot and then by value.
-        status: `OPTIMAL` only where the solver proved it to its tolerance.
-        objective: expected incremental profit on the draws the optimizer saw.
-        bound: no plan can have a larger objective on those draws.
+        status: what is known of the optimum.
+        objective: sum of the offers' expected values, each alone in the plan, on the draws the plan was made on.
+        bound: no plan can have a larger objective on those draws; infinite where nothing is known.
         gap_frac: (bound - objective) / max(|objective|, 1).
         limit_prices: limit name -> profit that one more unit of the limit would add (dual of the relaxation).
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -41,12 +42,17 @@ def test_every_stage_left_its_result(shop: Path) -> None:
     work = shop / "work"
     for name in ("behavior", "demand", "plan", "audience", "evidence/behavior", "evidence/demand", "evidence/plan"):
         assert artifacts.read_manifest(work / name) is not None, name
-    plan, campaign = load_plan(work / "plan")
+    saved = load_plan(work / "plan")
+    plan, campaign = saved.plan, saved.campaign
     assert plan.offers
+    assert saved.verdict.broken == ()
+    assert saved.verdict.claims == "exact"
+    assert saved.verdict.value is not None
     assert plan.objective <= plan.bound + 1e-6
     assert len(plan.offers) <= sum(slot.positions for slot in campaign.slots)
     table = pl.read_csv(work / "plan.csv")
     assert table.height == len(plan.offers)
+    assert table["verdict"].unique().to_list() == [saved.verdict.sentence]
     audience = artifacts.load(work / "audience", "audience").frames["audience"]
     assert set(audience["variant"].unique()) == {"control", "treatment"}
     assert audience["rank"].max() <= 5
@@ -87,6 +93,18 @@ def test_the_plan_is_judged_in_the_true_future(shop: Path) -> None:
     assert "flashlift" in said
 
 
+def test_a_saved_plan_can_be_checked_by_anybody(shop: Path, tmp_path: Path) -> None:
+    said = " ".join(flashlift("check", shop / "work" / "plan").output.split())
+    assert "Verdict of that time: every limit kept, and the stated figures are true" in said
+    assert "Checked again: every limit kept" in said
+    shutil.copytree(shop / "work" / "plan", tmp_path / "forged")
+    offers = pl.read_parquet(tmp_path / "forged" / "offers.parquet")
+    offers.with_columns(quota=pl.col("quota") + 1_000_000).write_parquet(tmp_path / "forged" / "offers.parquet")
+    done = CliRunner().invoke(app, ["check", str(tmp_path / "forged")], env={"COLUMNS": "200"})
+    assert done.exit_code == 1
+    assert "stock" in done.stdout.split("Checked again:")[1]
+
+
 def test_the_report_stands_alone(shop: Path) -> None:
     page = (shop / "work" / "report.html").read_text()
     assert not re.search(r"""(src|href)=["']https?:""", page)
@@ -101,8 +119,7 @@ def test_infeasible_limits_are_named_with_exit_code_8(shop: Path) -> None:
     done = CliRunner().invoke(app, ["plan", "-s", str(shop / "infeasible.toml")])
     assert done.exit_code == 8
     assert "no such thing" in done.stderr
-    plan, _ = load_plan(shop / "work" / "plan")
-    assert plan.offers  # the plan made before is still whole
+    assert load_plan(shop / "work" / "plan").plan.offers  # the plan made before is still whole
 
 
 def test_a_log_without_prices_stops_after_recommendation_and_says_why(tmp_path: Path, shop: Path) -> None:
@@ -134,7 +151,7 @@ def test_examples_run_on_their_real_data(name: str, tmp_path: Path) -> None:
     if name == "taobao":
         assert "demand skipped" in said
     else:
-        plan, _ = load_plan(tmp_path / "work" / "plan")
+        plan = load_plan(tmp_path / "work" / "plan").plan
         assert json.loads((tmp_path / "work" / "plan" / "manifest.json").read_text())["kind"] == "plan"
         assert plan.status == "optimal"
     assert (tmp_path / "work" / "report.html").stat().st_size > 100_000

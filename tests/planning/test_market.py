@@ -41,10 +41,14 @@ def test_the_clairvoyant_plan_beats_the_rules_of_thumb() -> None:
     ]
     assert truth[0].ci_lower > 0.0
     assert all(truth[0].ci_lower > rule.ci_upper for rule in truth[1:])
-    assert all(check(p.offers, campaign, items, draws).broken == () for p in [plan, *rules])
+    assert all(check(p, campaign, items, planned_on=draws).broken == () for p in [plan, *rules])
 
     # the checker on fresh draws says what the shop's books say: same demand, other draws
-    verdict = check(plan.offers, campaign, items, shop.truth.draw(items, slots, 400, rng=np.random.default_rng(3)))
+    fresh = shop.truth.draw(items, slots, 400, rng=np.random.default_rng(3))
+    verdict = check(plan, campaign, items, fresh)
+    assert verdict.broken == ()
+    assert verdict.claims == "sampled"
+    assert verdict.value is not None
     half = (truth[0].ci_upper - truth[0].ci_lower) / 2
     assert verdict.mean_error is not None
     assert abs(verdict.value.value - truth[0].value) < 4.0 * np.hypot(verdict.mean_error, half / 1.645)

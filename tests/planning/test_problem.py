@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
-from flashlift.domain import Campaign, Excluded, MarginFloor
+from flashlift.domain import Budget, Campaign, CategoryCount, Excluded, MarginFloor
 from flashlift.errors import InputError, SettingsError
 from flashlift.planning import check, problem
 from flashlift.planning.problem import build_columns
@@ -147,6 +147,9 @@ def test_demand_that_is_no_number_is_an_error() -> None:
         ({"slots": slots_every(1, positions=-1)}, "-1 positions"),
         ({"quota_quantile": 1.5}, "quota_quantile is 1.5"),
         ({"price_ending": 1.99}, "price_ending is 1.99"),
+        ({"price_ending": 0.995}, "whole cents"),
+        ({"limits": (Budget(amount=float("nan")),)}, "no number"),
+        ({"limits": (CategoryCount(category="", maximum=1),)}, "names no category"),
     ],
 )
 def test_contradictory_campaigns_are_refused(change: dict[str, object], message: str) -> None:

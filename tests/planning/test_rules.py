@@ -24,8 +24,8 @@ def test_every_rule_keeps_the_limits_and_never_beats_the_planner(world: World) -
             plan = rule(*args)
         except FlashliftError:
             continue  # a minimum out of the rule's reach
-        assert check(plan.offers, *args).broken == ()
-        assert plan.status is PlanStatus.TIME_LIMITED
+        assert check(plan, *args, planned_on=world.draws).broken == ()
+        assert plan.status is PlanStatus.HEURISTIC
         assert plan.bound == math.inf
         best = solve(*args, gap_frac=0.0)
         assert plan.objective <= best.objective + 1e-6

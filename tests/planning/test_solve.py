@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, MarginFloor, PlanStatus
+from flashlift.domain import OPTIMAL_GAP_FRAC, Appearances, Budget, Campaign, CategoryCount, MarginFloor, PlanStatus
 from flashlift.errors import FlashliftError, InfeasibleError
 from flashlift.planning import check, programme, solve
 from flashlift.planning.limits import compile_limits
@@ -27,7 +27,7 @@ def test_every_plan_passes_the_checker(world: World) -> None:
     except InfeasibleError as error:
         assert error.limits
         return
-    verdict = check(plan.offers, world.campaign, world.items, world.draws)
+    verdict = check(plan, world.campaign, world.items, world.draws, planned_on=world.draws)
     assert verdict.broken == ()
     assert plan.status is PlanStatus.OPTIMAL
     assert plan.objective == pytest.approx(sum(offer.expected_value for offer in plan.offers), abs=1e-9)
@@ -47,7 +47,7 @@ def test_the_checker_reproduces_the_objective_for_one_appearance(world: World) -
         plan = solve(campaign, plenty, draws)
     except InfeasibleError:
         assume(False)
-    verdict = check(plan.offers, campaign, plenty, draws)
+    verdict = check(plan, campaign, plenty, draws)
     assert verdict.value.value == pytest.approx(plan.objective, abs=1e-6)
     assert verdict.units == pytest.approx(sum(offer.expected_units for offer in plan.offers), abs=1e-9)
 
@@ -199,10 +199,18 @@ def test_a_plan_that_ran_out_of_time_is_never_called_optimal() -> None:
     assert plan.status is PlanStatus.TIME_LIMITED
     assert plan.gap_frac > 1e-4
     assert plan.bound == pytest.approx(plan.objective + plan.gap_frac * max(plan.objective, 1.0))
-    assert check(plan.offers, world.campaign, world.items, world.draws).broken == ()
+    assert check(plan, world.campaign, world.items, planned_on=world.draws).broken == ()
     better = solve(world.campaign, world.items, world.draws, gap_frac=1e-3)
     assert better.status is PlanStatus.OPTIMAL
     assert plan.objective <= better.objective <= plan.bound
+
+
+def test_a_plan_far_from_its_bound_is_not_called_optimal_whatever_was_asked() -> None:
+    world = hard_world()
+    plan = solve(world.campaign, world.items, world.draws, gap_frac=0.5)
+    assert plan.gap_frac <= 0.5
+    assert (plan.status is PlanStatus.OPTIMAL) == (plan.gap_frac <= OPTIMAL_GAP_FRAC + 1e-9)
+    assert check(plan, world.campaign, world.items, planned_on=world.draws).broken == ()
 
 
 def test_no_plan_in_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,4 +234,4 @@ def test_ctrl_c_returns_the_best_plan_so_far() -> None:
     assert asked
     assert plan.status is PlanStatus.TIME_LIMITED
     assert plan.objective < plan.bound
-    assert check(plan.offers, world.campaign, world.items, world.draws).broken == ()
+    assert check(plan, world.campaign, world.items, planned_on=world.draws).broken == ()

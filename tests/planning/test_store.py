@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
-from tests.planning.draws import World, slots_every, worlds
+from polars.testing import assert_frame_equal
+from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
 from flashlift import artifacts
 from flashlift.domain import (
@@ -22,7 +26,7 @@ from flashlift.domain import (
     PlanStatus,
 )
 from flashlift.errors import ArtifactError, InfeasibleError
-from flashlift.planning import best_sellers, load_plan, plan_table, save_plan, solve
+from flashlift.planning import best_sellers, check, load_plan, plan_table, recheck, save_plan, solve
 
 
 @settings(max_examples=20, deadline=None)
@@ -35,8 +39,11 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, world: World) -> N
         plan = Plan(
             offers=(), status=PlanStatus.TIME_LIMITED, objective=0.0, bound=1.0, gap_frac=1.0, limit_prices={"x": 0.1}
         )
-    save_plan(plan, world.campaign, folder, inputs="abc")
-    assert load_plan(folder) == (plan, world.campaign)
+    verdict = save_plan(plan, world.campaign, world.items, folder, fresh=world.draws, inputs="abc")
+    assert verdict == check(plan, world.campaign, world.items, world.draws)
+    saved = load_plan(folder)
+    assert (saved.plan, saved.campaign, saved.verdict) == (plan, world.campaign, verdict)
+    assert_frame_equal(saved.items, world.items)
     head = artifacts.read_manifest(folder)
     assert head is not None
     assert head["inputs"] == "abc"
@@ -57,8 +64,10 @@ def test_every_kind_of_limit_survives(tmp_path: Path) -> None:
         price_ending=0.99,
     )
     plan = Plan(offers=(), status=PlanStatus.OPTIMAL, objective=0.0, bound=0.0, gap_frac=0.0, limit_prices={})
-    save_plan(plan, campaign, tmp_path / "p")
-    assert load_plan(tmp_path / "p") == (plan, campaign)
+    rng = np.random.default_rng(0)
+    save_plan(plan, campaign, catalog(rng, 2), tmp_path / "p", fresh=log_linear(rng, 2, campaign.slots, 3))
+    saved = load_plan(tmp_path / "p")
+    assert (saved.plan, saved.campaign) == (plan, campaign)
 
 
 @settings(max_examples=5, deadline=None)
@@ -67,8 +76,43 @@ def test_plans_of_rules_survive_too(tmp_path_factory: pytest.TempPathFactory, wo
     campaign = Campaign(slots=world.campaign.slots, ladder=world.campaign.ladder)
     plan = best_sellers(campaign, world.items, world.draws)
     folder = tmp_path_factory.mktemp("plan") / "rule"
-    save_plan(plan, campaign, folder)
-    assert load_plan(folder) == (plan, campaign)
+    verdict = save_plan(plan, campaign, world.items, folder, fresh=world.draws, planned_on=world.draws)
+    assert verdict.broken == ()
+    assert verdict.claims == "exact"
+    saved = load_plan(folder)
+    assert (saved.plan, saved.campaign, saved.verdict) == (plan, campaign, verdict)
+
+
+def one_plan(tmp_path: Path) -> tuple[Plan, World, Path]:
+    rng = np.random.default_rng(1)
+    campaign = Campaign(slots=slots_every(2), ladder=(0.2,), limits=(Appearances(),))
+    world = World(campaign=campaign, items=catalog(rng, 4), draws=log_linear(rng, 4, campaign.slots, 5))
+    plan = best_sellers(campaign, world.items, world.draws)
+    return plan, world, tmp_path / "p"
+
+
+def test_a_broken_plan_is_saved_with_its_faults(tmp_path: Path) -> None:
+    plan, world, folder = one_plan(tmp_path)
+    where = f"{plan.offers[0].item_id} in s0"
+    broken = replace(plan, offers=(replace(plan.offers[0], price=float("inf"), quota=0), *plan.offers[1:]))
+    verdict = save_plan(broken, world.campaign, world.items, folder, fresh=world.draws)
+    assert {("price", where, math.inf), ("quota", where, 1.0)} <= {(b.limit, b.where, b.amount) for b in verdict.broken}
+    assert load_plan(folder).verdict == verdict
+
+
+def test_a_saved_plan_is_judged_again_without_trust(tmp_path: Path) -> None:
+    """A price changed on disk is found, though the verdict saved with it says that all is well."""
+    plan, world, folder = one_plan(tmp_path)
+    save_plan(plan, world.campaign, world.items, folder, fresh=world.draws, planned_on=world.draws)
+    assert recheck(folder).broken == ()
+    assert recheck(folder).value is None
+    assert recheck(folder, draws=world.draws) == check(plan, world.campaign, world.items, world.draws)
+    dearer = recheck(folder, items=world.items.with_columns(pl.col("list_price") * 2.0))
+    assert {b.limit for b in dearer.broken} == {"ladder", "discount"}
+    offers = pl.read_parquet(folder / "offers.parquet")
+    offers.with_columns(price=pl.lit(None, pl.Float64)).write_parquet(folder / "offers.parquet")
+    assert load_plan(folder).verdict.broken == ()
+    assert [(b.limit, b.amount) for b in recheck(folder).broken] == [("price", math.inf)] * len(plan.offers)
 
 
 def test_damage_is_named(tmp_path: Path) -> None:

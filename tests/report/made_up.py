@@ -9,6 +9,7 @@ import polars as pl
 from tests.charts import tables
 
 from flashlift.domain import Campaign, Costs, Estimate, MarginFloor, Offer, Plan, PlanStatus, Slot
+from flashlift.planning import findings_frame
 from flashlift.report import Evidence
 
 
@@ -91,7 +92,7 @@ def full(**changes: Any) -> Evidence:
         "plan_table": offers,
         "value": Estimate(value=1_834.2, ci_lower=1_210.4, ci_upper=2_490.9),
         "comparison": tables.comparison(),
-        "broken": pl.DataFrame(schema={"limit": pl.String, "where": pl.String, "amount": pl.Float64}),
+        "broken": findings_frame(()),
         "test_design": "Split customers: 5% of the units are in offers that run out.\nIt needs 4,000 customers.",
         "assumptions": ("The unit cost is 60% of the list price.", "Views are not in the log."),
     }

@@ -18,7 +18,7 @@ import pytest
 from tests.charts import tables
 from tests.report import made_up
 
-from flashlift.domain import Estimate
+from flashlift.domain import Estimate, PlanStatus
 from flashlift.errors import InputError, OutputError
 from flashlift.report import Evidence, write_report
 from flashlift.report.evidence import COLUMNS
@@ -196,9 +196,33 @@ def test_marks_follow_the_offers(tmp_path: Path) -> None:
 
 
 def test_a_broken_limit_is_an_alarm(tmp_path: Path) -> None:
-    broken = pl.DataFrame({"limit": ["margin floor"], "where": ["item 20004"], "amount": [0.031]})
+    broken = pl.DataFrame(
+        {
+            "limit": ["margin floor", "price"],
+            "where": ["item 20004", "item 20005"],
+            "amount": [0.031, float("inf")],
+            "unit": ["fraction", "currency"],
+        }
+    )
     text = render(made_up.small(broken=broken), tmp_path).text
-    assert "found 1 broken limits. Do not run this plan." in text
+    assert "checker found 2 faults. Do not run this plan as it is." in text
+    assert "0.03 fraction" in text
+    assert "not a number" in text
+    assert "Independent check failed faults found: 2; do not run this plan as it is" in text
+    assert "found 1 fault. Do" in render(made_up.small(broken=broken[:1]), tmp_path).text
+    assert "Independent check passed every limit kept" in render(made_up.small(), tmp_path).text
+
+
+def test_the_status_of_a_plan_is_told_in_words(tmp_path: Path) -> None:
+    known = made_up.small().plan
+    assert known is not None
+    assert "proved optimal within the solver's tolerance" in render(made_up.small(), tmp_path).text
+    late = replace(known, status=PlanStatus.TIME_LIMITED)
+    assert "best found in the time allowed" in render(made_up.small(plan=late), tmp_path).text
+    rule = replace(known, status=PlanStatus.HEURISTIC, bound=float("inf"), gap_frac=float("inf"))
+    text = render(made_up.small(plan=rule), tmp_path).text
+    assert "chosen by a rule of thumb, which proves nothing" in text
+    assert "nothing is known of the best plan" in text
 
 
 def test_a_loss_is_shown_as_a_loss(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 from flashlift import artifacts, behavior, demand, events, experiments, planning, privacy, recommend
 from flashlift.account import HORIZON_DAYS
 from flashlift.domain import Campaign, Estimate, Plan
-from flashlift.errors import FlashliftError, InsufficientDataError
+from flashlift.errors import FlashliftError, InsufficientDataError, SettingsError
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop
 from flashlift.protocols import DemandDraws, Progress, silent
@@ -31,16 +31,15 @@ AUDIENCE_BATCH = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """The plan, its value on fresh draws, the rules of thumb beside it, and the test that will judge it.
+    """The plan, its verdict, the rules of thumb beside it, and the test that will judge it.
 
     Args:
         plan: chosen offers, bound and gap.
         campaign: what it keeps.
         items: table SaleItems that it chose from.
+        verdict: what the independent checker says of it, valued on fresh draws.
         table: the offers with titles, times and prices.
-        value: expected incremental profit on fresh draws, with the interval of its outcome.
         comparison: plan, value, ci_lower, ci_upper, gross_sales, units, sell_through; the plan is the first row.
-        broken: limits that the independent checker found broken; empty for a sound plan.
         curves: lift against discount of the chosen items.
         design: the test, in words.
     """
@@ -48,12 +47,21 @@ class Planned:
     plan: Plan
     campaign: Campaign
     items: pl.DataFrame
+    verdict: planning.Verdict
     table: pl.DataFrame
-    value: Estimate
     comparison: pl.DataFrame
-    broken: pl.DataFrame
     curves: pl.DataFrame
     design: str
+
+    @property
+    def value(self) -> Estimate:
+        """Expected incremental profit on fresh draws, with the interval of its outcome."""
+        return _value(self.verdict)
+
+    @property
+    def broken(self) -> pl.DataFrame:
+        """What the independent checker found wrong, a row each; empty for a sound plan."""
+        return planning.findings_frame(self.verdict.broken)
 
 
 def plan(settings: Settings, progress: Progress = silent) -> Planned:
@@ -66,16 +74,14 @@ def plan(settings: Settings, progress: Progress = silent) -> Planned:
 
     done = shop.stage("plan", work, settings, trained[0], trained[1].inputs if trained[1] else None)
     shop.need("plan")
-    best, campaign = planning.load_plan(shop.folder / "plan")
-    first = done.frames["comparison"].row(0, named=True)
+    saved = planning.load_plan(shop.folder / "plan")
     return Planned(
-        plan=best,
-        campaign=campaign,
-        items=done.frames["items"],
+        plan=saved.plan,
+        campaign=saved.campaign,
+        items=saved.items,
+        verdict=saved.verdict,
         table=done.frames["table"],
-        value=Estimate(value=first["value"], ci_lower=first["ci_lower"], ci_upper=first["ci_upper"]),
         comparison=done.frames["comparison"],
-        broken=done.frames["broken"],
         curves=done.frames["curves"],
         design=done.frames["design"]["text"].item(),
     )
@@ -106,30 +112,26 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
     )
     few = model.draw(items, campaign.slots, QUOTA_DRAWS, rng=np.random.default_rng(seed))
     best = planning.solve(campaign, items, seen, time_limit_s=c.time_limit_s, seed=seed, progress=progress)
-    verdict = planning.check(best.offers, campaign, items, unseen)
-    planning.save_plan(best, campaign, shop.folder / "plan", inputs=inputs)
+    verdict = planning.save_plan(
+        best, campaign, items, shop.folder / "plan", fresh=unseen, planned_on=seen, inputs=inputs
+    )
+    expected = _value(verdict).value
     marks = items.select(SaleItems.item_id.name, SaleItems.cost_assumed.name, SaleItems.stock_assumed.name)
     table = planning.plan_table(best, campaign, items).join(
         marks, on=SaleItems.item_id.name, how="left", maintain_order="left"
     )
     chosen = table[SaleItems.item_id.name].unique(maintain_order=True).to_list()
     titles = items.select(SaleItems.item_id.name, SaleItems.title.name)
-    artifacts.write_text(shop.folder / "plan.csv", _spreadsheet(table))
+    artifacts.write_text(shop.folder / "plan.csv", _spreadsheet(table.with_columns(verdict=pl.lit(verdict.sentence))))
     if best.offers:
         _list_offers(settings, shop, best, progress)
     return {
-        "items": items,
         "table": table,
-        "comparison": _compare(best, campaign, items, seen, unseen, few),
-        "broken": pl.DataFrame(
-            [(b.limit, b.where, b.amount) for b in verdict.broken],
-            schema={"limit": pl.String, "where": pl.String, "amount": pl.Float64},
-            orient="row",
-        ),
+        "comparison": _compare(verdict, campaign, items, seen, unseen, few),
         "curves": model.curves(chosen, CURVE_DISCOUNTS)
         .cast({SaleItems.item_id.name: pl.String})
         .join(titles, on=SaleItems.item_id.name, how="left"),
-        "design": pl.DataFrame({"text": [_design(settings, shop, best, campaign, items, unseen, verdict.value.value)]}),
+        "design": pl.DataFrame({"text": [_design(settings, shop, best, campaign, items, unseen, expected)]}),
     }
 
 
@@ -141,7 +143,12 @@ def _spreadsheet(table: pl.DataFrame) -> str:
 
 
 def _compare(
-    best: Plan, campaign: Campaign, items: pl.DataFrame, seen: DemandDraws, unseen: DemandDraws, few: DemandDraws
+    best: planning.Verdict,
+    campaign: Campaign,
+    items: pl.DataFrame,
+    seen: DemandDraws,
+    unseen: DemandDraws,
+    few: DemandDraws,
 ) -> pl.DataFrame:
     """The plan and today's rules of thumb, all within the same limits, valued on the same fresh draws.
 
@@ -153,23 +160,27 @@ def _compare(
         "slow movers at 40 %": lambda: planning.slow_movers(campaign, items, seen, discount=0.4),
         "random": lambda: planning.random_plan(campaign, items, few, rng=np.random.default_rng(0)),
     }
-    plans: dict[str, Plan | None] = {"planned sale": best}
+    rows = [_row("planned sale", best)]
     for name, rule in rules.items():
         try:
-            plans[name] = rule()
+            offers = rule().offers
         except FlashliftError:
-            plans[name] = None  # the rule cannot keep the limits; its row says so by being empty
-    rows = []
-    for name, one in plans.items():
-        v = None if one is None else planning.check(one.offers, campaign, items, unseen)
-        figures = (
-            (None,) * 6
-            if v is None
-            else (v.value.value, v.value.ci_lower, v.value.ci_upper, v.gross_sales, v.units, v.sell_through)
-        )
-        rows.append((name, *figures))
+            rows.append((name, *(None,) * 6))  # the rule cannot keep the limits; its row says so by being empty
+        else:
+            rows.append(_row(name, planning.check(offers, campaign, items, unseen)))
     columns = ("value", "ci_lower", "ci_upper", "gross_sales", "units", "sell_through")
     return pl.DataFrame(rows, schema={"plan": pl.String, **dict.fromkeys(columns, pl.Float64)}, orient="row")
+
+
+def _row(name: str, verdict: planning.Verdict) -> tuple[object, ...]:
+    value = _value(verdict)
+    return (name, value.value, value.ci_lower, value.ci_upper, verdict.gross_sales, verdict.units, verdict.sell_through)
+
+
+def _value(verdict: planning.Verdict) -> Estimate:
+    if verdict.value is None:
+        raise SettingsError(f"The plan has no value ({verdict.sentence}). Correct the costs in the settings.")
+    return verdict.value
 
 
 def _list_offers(settings: Settings, shop: Shop, best: Plan, progress: Progress) -> None:

@@ -89,11 +89,12 @@ def judge(folder: Path, progress: Progress = silent) -> pl.DataFrame:
     settings = load_settings(folder / "flashlift.toml")
     shop = Shop.open(settings)
     shop.need("plan")
-    best, campaign = planning.load_plan(shop.folder / "plan")
+    saved = planning.load_plan(shop.folder / "plan")
+    campaign = saved.campaign
     items = world.sale_items
     truth = world.truth.draw(items, campaign.slots, settings.campaign.n_draws, rng=np.random.default_rng(0))
     plans = {
-        "flashlift": best,
+        "flashlift": saved.plan,
         "clairvoyant": planning.solve(campaign, items, truth, progress=progress),
         "best sellers at 20 %": planning.best_sellers(campaign, items, truth, discount=0.2),
         "slow movers at 40 %": planning.slow_movers(campaign, items, truth, discount=0.4),

@@ -1,21 +1,26 @@
 """The best sale within the limits: which items, when, at what price, with how much stock."""
 
-from flashlift.planning.check import Broken, Verdict, check
+from flashlift.planning.check import check
+from flashlift.planning.finding import Broken
 from flashlift.planning.rules import best_sellers, fair_rule, flat_rule, random_plan, slow_movers
 from flashlift.planning.solve import solve
-from flashlift.planning.store import load_plan, save_plan
+from flashlift.planning.store import SavedPlan, load_plan, recheck, save_plan
 from flashlift.planning.table import plan_table
+from flashlift.planning.verdict import Verdict, findings_frame
 
 __all__ = [
     "Broken",
+    "SavedPlan",
     "Verdict",
     "best_sellers",
     "check",
     "fair_rule",
+    "findings_frame",
     "flat_rule",
     "load_plan",
     "plan_table",
     "random_plan",
+    "recheck",
     "save_plan",
     "slow_movers",
     "solve",

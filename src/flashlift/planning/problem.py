@@ -10,14 +10,15 @@ a finished plan jointly, so the difference is seen.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, fields
+import math
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from flashlift.account import contribution
-from flashlift.domain import Campaign, Costs, Excluded, MarginFloor
+from flashlift.domain import Campaign, CategoryCount, Costs, Excluded, MarginFloor
 from flashlift.errors import InputError, SettingsError
 from flashlift.planning.prices import sale_prices
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, Progress, SparseEffects, silent
@@ -147,6 +148,13 @@ def _require_sound(campaign: Campaign) -> None:
         raise SettingsError(f"quota_quantile is {campaign.quota_quantile}. Choose a value between 0 and 1.")
     if campaign.price_ending is not None and not 0.0 <= campaign.price_ending < 1.0:
         raise SettingsError(f"price_ending is {campaign.price_ending}. Write the fraction only, such as 0.99.")
+    if campaign.price_ending is not None and abs(campaign.price_ending - round(campaign.price_ending, 2)) > 1e-12:
+        raise SettingsError(f"price_ending is {campaign.price_ending}. A price ends in whole cents, such as 0.99.")
+    for limit in campaign.limits:
+        if any(isinstance(figure, float) and math.isnan(figure) for figure in asdict(limit).values()):
+            raise SettingsError(f"The limit {limit} holds a figure that is no number. Give one, or drop the limit.")
+        if isinstance(limit, CategoryCount) and not limit.category:
+            raise SettingsError(f"The limit {limit} names no category. Name one, or drop the limit.")
 
 
 def _cells(campaign: Campaign, shop: _Shop) -> tuple[IntArray, IntArray, FloatArray]:

@@ -1,7 +1,7 @@
 """Today's rules of thumb as planners, to compare with: they keep every limit, and optimize nothing.
 
 A rule ranks the offers and fills the slots in that order (`flashlift.planning.greedy`). It proves nothing, so its
-plan is never `OPTIMAL`, and its bound and gap are infinite.
+plan is `HEURISTIC`, and its bound and gap are infinite.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _greedy_plan(campaign: Campaign, items: pl.DataFrame, columns: Columns, orde
     objective = float(columns.value[chosen].sum())
     return Plan(
         offers=offers_of(chosen, columns, campaign, items),
-        status=PlanStatus.TIME_LIMITED,
+        status=PlanStatus.HEURISTIC,
         objective=objective,
         bound=math.inf,
         gap_frac=math.inf,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from flashlift.domain import Campaign, Excluded, MarginFloor, Offer, Plan, PlanStatus
+from flashlift.domain import OPTIMAL_GAP_FRAC, Campaign, Excluded, MarginFloor, Offer, Plan, PlanStatus
 from flashlift.planning.conflict import conflict
 from flashlift.planning.limits import Rows, compile_limits
 from flashlift.planning.problem import Columns, build_columns
@@ -114,7 +114,7 @@ def _plan(
 ) -> Plan:
     objective = float(columns.value[optimum.chosen].sum())
     gap = max(optimum.bound - objective, 0.0) / max(abs(objective), 1.0)
-    proven = optimum.finished and gap <= gap_frac + 1e-9
+    proven = optimum.finished and gap <= min(gap_frac, OPTIMAL_GAP_FRAC) + 1e-9
     if optimum.finished and not proven:
         log.warning("the solver ended with a gap of %.2e, above the %.2e asked for", gap, gap_frac)
     return Plan(

@@ -1,12 +1,14 @@
-"""Save and load a plan together with the campaign it was made for."""
+"""Save and load a plan together with its campaign, its items and the verdict of the independent checker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from flashlift import artifacts
 from flashlift.domain import (
@@ -15,6 +17,7 @@ from flashlift.domain import (
     Campaign,
     CategoryCount,
     Costs,
+    Estimate,
     Excluded,
     Limit,
     MarginFloor,
@@ -24,9 +27,13 @@ from flashlift.domain import (
     Slot,
 )
 from flashlift.errors import ArtifactError
+from flashlift.planning.check import check
+from flashlift.planning.finding import Broken
 from flashlift.planning.table import offers_frame
+from flashlift.planning.verdict import Verdict, findings_frame
+from flashlift.protocols import DemandDraws
 
-__all__ = ["load_plan", "save_plan"]
+__all__ = ["SavedPlan", "load_plan", "recheck", "save_plan"]
 
 KIND = "plan"
 LIMITS: dict[str, Callable[..., Limit]] = {
@@ -34,32 +41,74 @@ LIMITS: dict[str, Callable[..., Limit]] = {
 }
 
 
-def save_plan(plan: Plan, campaign: Campaign, folder: Path, *, inputs: str = "") -> None:
-    """Write plan and campaign as one artifact: offers as Parquet, the rest as JSON.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A plan with all that is needed to judge it again.
 
     Args:
         plan: the plan.
         campaign: what it was made for.
+        items: table SaleItems that it was chosen from.
+        verdict: what the checker said of it when it was written.
+    """
+
+    plan: Plan
+    campaign: Campaign
+    items: pl.DataFrame
+    verdict: Verdict
+
+
+def save_plan(
+    plan: Plan,
+    campaign: Campaign,
+    items: pl.DataFrame,
+    folder: Path,
+    *,
+    fresh: DemandDraws,
+    planned_on: DemandDraws | None = None,
+    inputs: str = "",
+) -> Verdict:
+    """Judge the plan and write it with its verdict as one artifact: tables as Parquet, the rest as JSON.
+
+    A broken plan is written too, and its verdict says what is wrong.
+
+    Args:
+        plan: the plan.
+        campaign: what it was made for.
+        items: table SaleItems that it was chosen from, in the row order of the draws.
         folder: place of the artifact, replaced.
+        fresh: draws that the plan was not made on; its value is told from them.
+        planned_on: the draws that it was made on.
         inputs: digest of everything the plan depends on (`flashlift.artifacts.digest`).
 
+    Returns:
+        The verdict written (`flashlift.planning.check`).
+
     Raises:
+        InputError: the draws cannot value the plan.
         OutputError: the place cannot be written.
     """
+    verdict = check(plan, campaign, items, fresh, planned_on=planned_on)
     facts = {name: getattr(plan, name) for name in ("status", "objective", "bound", "gap_frac", "limit_prices")}
+    said = {name: figure for name, figure in asdict(verdict).items() if name != "broken"}
     artifacts.save(
         artifacts.Artifact(
             kind=KIND,
-            manifest={"plan": facts, "campaign": _campaign_to_json(campaign)},
+            manifest={"plan": facts, "campaign": _campaign_to_json(campaign), "verdict": said},
             inputs=inputs,
-            frames={"offers": offers_frame(plan.offers)},
+            frames={
+                "offers": offers_frame(plan.offers),
+                "items": items,
+                "findings": findings_frame(verdict.broken),
+            },
         ),
         folder,
     )
+    return verdict
 
 
-def load_plan(folder: Path) -> tuple[Plan, Campaign]:
-    """Read them back, equal to what was saved.
+def load_plan(folder: Path) -> SavedPlan:
+    """Read it back, equal to what was saved. The verdict is the one of that time; `recheck` gives a new one.
 
     Raises:
         ArtifactError: missing, damaged, or something else.
@@ -69,9 +118,36 @@ def load_plan(folder: Path) -> tuple[Plan, Campaign]:
         facts = dict(saved.manifest["plan"])
         facts["status"] = PlanStatus(facts["status"])
         offers = tuple(Offer(**row) for row in saved.frames["offers"].iter_rows(named=True))
-        return Plan(offers=offers, **facts), _campaign_from_json(saved.manifest["campaign"])
+        said = dict(saved.manifest["verdict"])
+        said["value"] = None if said["value"] is None else Estimate(**said["value"])
+        broken = tuple(Broken(**row) for row in saved.frames["findings"].iter_rows(named=True))
+        return SavedPlan(
+            plan=Plan(offers=offers, **facts),
+            campaign=_campaign_from_json(saved.manifest["campaign"]),
+            items=saved.frames["items"],
+            verdict=Verdict(broken=broken, **said),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"The plan in {folder} is damaged ({error}). Delete it and plan again.") from error
+
+
+def recheck(folder: Path, *, items: pl.DataFrame | None = None, draws: DemandDraws | None = None) -> Verdict:
+    """Judge a saved plan again, without solving anything and without trusting the verdict saved with it.
+
+    Limits and the plan's word about itself need nothing but the folder. Give your own `items` to judge it on prices,
+    costs and stock from another source, and `draws` from any demand model to value it.
+
+    Args:
+        folder: what `save_plan` wrote.
+        items: table SaleItems, in the row order of `draws`; the saved one when left out.
+        draws: demand of these items in the campaign's slots; without them the verdict has no value.
+
+    Raises:
+        ArtifactError: missing, damaged, or something else.
+        InputError: the draws cannot value the plan.
+    """
+    saved = load_plan(folder)
+    return check(saved.plan, saved.campaign, saved.items if items is None else items, draws)
 
 
 def _campaign_to_json(campaign: Campaign) -> dict[str, Any]:

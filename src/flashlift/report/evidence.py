@@ -33,7 +33,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("expected_units", "expected_value", "cost_assumed", "stock_assumed"),
     ),
     "comparison": ("plan", "value", *_INTERVAL, "gross_sales", "units", "sell_through"),
-    "broken": ("limit", "where", "amount"),
+    "broken": ("limit", "where", "amount", "unit"),
 }
 """Columns of each table of `Evidence`."""
 
@@ -66,7 +66,7 @@ class Evidence:
         plan_table: its offers with names, prices and marks where a cost or a stock is assumed.
         value: expected incremental profit on draws that the planner did not see.
         comparison: the plan (first row) and rules of thumb, valued on the same draws.
-        broken: limits that the independent checker found broken; no rows when none is.
+        broken: what the independent checker found wrong with the plan; no rows for a sound plan.
         test_design: how the gain is to be proved, in words.
         assumptions: what the figures rest on, a sentence each.
         stages_skipped: stage (events, behavior, recommend, demand, plan, experiments) -> why it did not run.

@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from math import isfinite
 from pathlib import Path
 
 import vl_convert
@@ -34,6 +35,12 @@ SECTIONS = (
     evidence_sections.data,
     evidence_sections.assumptions,
 )
+
+STATUS = {
+    PlanStatus.OPTIMAL: "proved optimal within the solver's tolerance",
+    PlanStatus.TIME_LIMITED: "best found in the time allowed",
+    PlanStatus.HEURISTIC: "chosen by a rule of thumb, which proves nothing",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,28 +92,33 @@ def _headline(evidence: Evidence) -> Headline:
         return Headline(figure="No plan", meaning=evidence.reason("plan", "demand"), caution="", cards=())
     cost = evidence.cost_assumed
     slots = len({offer.slot_id for offer in plan.offers})
-    proved = plan.status is PlanStatus.OPTIMAL
-    cards = (
+    cards = [
         ("Offers", count(len(plan.offers)), f"in {slots} slots"),
         (
             "Upper bound",
             mark(money(plan.bound, currency), cost=cost),
-            f"no plan can do better on the planner's draws, where this one reaches {money(plan.objective, currency)}",
+            f"no plan can do better on the planner's draws, where this one reaches {money(plan.objective, currency)}"
+            if isfinite(plan.bound)
+            else f"nothing is known of the best plan; this one reaches {money(plan.objective, currency)} on its draws",
         ),
-        (
-            "Gap",
-            percent(plan.gap_frac, 2),
-            "proved optimal within the solver's tolerance" if proved else "best found in the time allowed",
-        ),
-    )
+        ("Gap", percent(plan.gap_frac, 2), STATUS[plan.status]),
+    ]
+    if evidence.broken is not None:
+        cards.append(_check(evidence.broken.height))
     ends = mark(interval(value.ci_lower, value.ci_upper, currency), cost=cost)
     return Headline(
         figure=mark(money(value.value, currency), cost=cost),
         meaning=f"expected incremental profit; {percent(value.level, 0)} interval {ends}",
         caution="This is a forecast on the assumptions listed below, not a measured uplift. Incremental: compared with "
         "not running the sale, after purchases that are only pulled forward or taken from other items.",
-        cards=cards,
+        cards=tuple(cards),
     )
+
+
+def _check(findings: int) -> tuple[str, str, str]:
+    if findings:
+        return "Independent check", "failed", f"faults found: {count(findings)}; do not run this plan as it is"
+    return "Independent check", "passed", "every limit kept, the plan's own figures true"
 
 
 def _span(evidence: Evidence) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import isfinite
+from typing import Any
+
 import polars as pl
 
 from flashlift import charts
@@ -85,17 +88,24 @@ def _limit_blocks(evidence: Evidence) -> tuple[Block, ...]:
 
 
 def _verdict(evidence: Evidence) -> list[Block]:
-    if evidence.broken is None:
+    found = evidence.broken
+    if found is None:
         return []
-    if evidence.broken.is_empty():
-        return [Note(text="A checker that shares no code with the planner found every limit kept.")]
+    if found.is_empty():
+        text = "A checker that shares no code with the planner found every limit kept and the plan's own figures true."
+        return [Note(text=text)]
     columns = [
-        Column(heading="Limit", cell=lambda r: str(r["limit"]), holds="words"),
+        Column(heading="Finding", cell=lambda r: str(r["limit"]), holds="words"),
         Column(heading="Where", cell=lambda r: str(r["where"]), holds="words"),
-        Column(heading="By how much", cell=lambda r: decimal(r["amount"], 2)),
+        Column(heading="By how much", cell=_amount),
     ]
-    text = f"The checker found {evidence.broken.height} broken limits. Do not run this plan."
-    return [Note(text=text, tone="alert"), table("Broken limits", evidence.broken, columns)]
+    faults = "1 fault" if found.height == 1 else f"{count(found.height)} faults"
+    text = f"The independent checker found {faults}. Do not run this plan as it is."
+    return [Note(text=text, tone="alert"), table("Findings", found, columns)]
+
+
+def _amount(row: dict[str, Any]) -> str:
+    return f"{decimal(row['amount'], 2)} {row['unit']}" if isfinite(row["amount"]) else "not a number"
 
 
 def comparison(evidence: Evidence) -> Section:

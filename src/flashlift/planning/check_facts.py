@@ -1,0 +1,103 @@
+"""The raw tables as the checker reads them: what is ambiguous or no number is not known, and nothing is trusted."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from flashlift.domain import Campaign, Offer, Slot
+from flashlift.planning.finding import number
+from flashlift.schema import SaleItems
+
+__all__ = ["Facts", "ItemFacts", "can_run", "read_facts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFacts:
+    """The raw row of an item; `row` counts the items table from 0."""
+
+    row: int
+    category: str
+    list_price: float
+    unit_cost: float
+    stock: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known beside the plan itself.
+
+    Args:
+        items: items named by the offers, by id. Left out: items that the table lacks or lists twice, or without a
+            positive list price, a unit cost and a stock.
+        slots: slots of the campaign and their index, by id. Left out: ids used twice, and windows that do not end
+            after they start or have no time zone.
+    """
+
+    items: Mapping[str, ItemFacts]
+    slots: Mapping[str, tuple[int, Slot]]
+
+
+def read_facts(offers: Sequence[Offer], campaign: Campaign, items: pl.DataFrame) -> Facts:
+    """Look up what the offers name.
+
+    Args:
+        offers: offers of the plan.
+        campaign: for the slots.
+        items: table SaleItems.
+    """
+    return Facts(items=_items(offers, items), slots=_slots(campaign))
+
+
+def can_run(offer: Offer, facts: Facts) -> bool:
+    """Whether the offer is one at all: a known item and slot, a positive price below list price, a positive quota."""
+    if not (_known(offer.item_id, facts.items) and _known(offer.slot_id, facts.slots)):
+        return False
+    price, quota = number(offer.price), number(offer.quota)
+    return 0.0 < price < facts.items[offer.item_id].list_price and 0.0 < quota < math.inf
+
+
+def _known(name: object, names: Mapping[str, Any]) -> bool:
+    return isinstance(name, str) and name in names
+
+
+def _items(offers: Sequence[Offer], items: pl.DataFrame) -> dict[str, ItemFacts]:
+    key = SaleItems.item_id.name
+    wanted = sorted({offer.item_id for offer in offers if isinstance(offer.item_id, str)})
+    rows = list(items.with_row_index("_row").filter(pl.col(key).is_in(wanted)).iter_rows(named=True))
+    times = Counter(row[key] for row in rows)
+    known = {}
+    for row in rows:
+        facts = ItemFacts(
+            row=row["_row"],
+            category=row[SaleItems.category.name] or "",
+            list_price=number(row[SaleItems.list_price.name]),
+            unit_cost=number(row[SaleItems.unit_cost.name]),
+            stock=number(row[SaleItems.stock.name]),
+        )
+        if times[row[key]] == 1 and _sound(facts):
+            known[row[key]] = facts
+    return known
+
+
+def _sound(facts: ItemFacts) -> bool:
+    return 0.0 < facts.list_price < math.inf and 0.0 <= facts.unit_cost < math.inf and 0.0 <= facts.stock < math.inf
+
+
+def _slots(campaign: Campaign) -> dict[str, tuple[int, Slot]]:
+    times = Counter(slot.slot_id for slot in campaign.slots)
+    return {
+        slot.slot_id: (i, slot)
+        for i, slot in enumerate(campaign.slots)
+        if times[slot.slot_id] == 1 and _zoned(slot.start) and _zoned(slot.end) and slot.start < slot.end
+    }
+
+
+def _zoned(at: datetime) -> bool:
+    return at.tzinfo is not None

@@ -1,0 +1,119 @@
+"""The checker's slow plain twin: one draw, one item, one offer at a time, and nothing but loops."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+from tests.planning.draws import World
+
+from flashlift.domain import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor, Offer, Slot
+
+
+def joint_value(offers: Sequence[Offer], world: World, draw: int) -> float:
+    """V of all offers together in one draw, from the definition."""
+    demand, slots = world.draws, [slot.slot_id for slot in world.campaign.slots]
+    rows = {row["item_id"]: row | {"at": at} for at, row in enumerate(world.items.iter_rows(named=True))}
+    units, revenue, replaced = (defaultdict(float) for _ in range(3))
+    for offer in offers:
+        row = rows[offer.item_id]
+        here = (np.array([row["at"]]), np.array([slots.index(offer.slot_id)]))
+        usual = float(demand.units(*here, np.zeros(1))[0, draw])
+        wanted = float(demand.units(*here, np.array([1 - offer.price / row["list_price"]]))[0, draw])
+        sold = min(wanted, offer.quota)
+        units[row["at"]] += sold
+        revenue[row["at"]] += sold * offer.price
+        replaced[row["at"]] += usual
+
+    moved = defaultdict(float)
+    for item in units:
+        extra = units[item] - replaced[item]
+        answer = demand.aftermath(np.array([item]), np.full((1, demand.n_draws), extra))
+        moved[item] += float(answer[0, draw])
+        cross = demand.cross()
+        for source, target, effect in zip(cross.source, cross.target, cross.effect, strict=True):
+            if source == item:
+                moved[int(target)] += float(effect) * extra
+
+    total = 0.0
+    for row in rows.values():
+        at = row["at"]
+        before = float(demand.without_sale(np.array([at]))[0, draw])
+        total += _books(row, world, units[at], revenue[at], before - replaced[at] + moved[at])
+        total -= _books(row, world, 0.0, 0.0, before)
+    return total
+
+
+def _books(row: dict, world: World, sold: float, revenue: float, wanted: float) -> float:
+    """Contribution of one item: what is kept earns its margin, what comes back or stays costs."""
+    costs = world.campaign.costs
+    left = max(row["stock"] - sold, 0.0)
+    at_list = min(max(wanted, 0.0), left)
+    earned = revenue + at_list * row["list_price"] - (sold + at_list) * row["unit_cost"]
+    back = (sold + at_list) * costs.return_frac
+    return earned * (1 - costs.return_frac) - back * costs.return_cost - (left - at_list) * costs.holding_cost
+
+
+def amounts(offers: Sequence[Offer], world: World) -> dict[tuple[str, str], float]:
+    """(limit, place) -> by how much, for every limit that counts or adds up; all items and slots are known."""
+    rows = {row["item_id"]: row for row in world.items.iter_rows(named=True)}
+    slots = {slot.slot_id: slot for slot in world.campaign.slots}
+    over: dict[tuple[str, str], float] = {}
+    for name, slot in slots.items():
+        over["positions", name] = sum(offer.slot_id == name for offer in offers) - slot.positions
+    for name, row in rows.items():
+        over["stock", name] = sum(offer.quota for offer in offers if offer.item_id == name) - row["stock"]
+    for limit in world.campaign.limits:
+        over |= _of_limit(limit, offers, rows, slots)
+    return {what: amount for what, amount in over.items() if amount > 1e-9}
+
+
+def _of_limit(
+    limit: Limit, offers: Sequence[Offer], rows: dict, slots: dict[str, Slot]
+) -> dict[tuple[str, str], float]:
+    match limit:
+        case CategoryCount():
+            name, counted = f"category[{limit.category}]", _counts(limit, offers, rows, slots)
+            short = {(f"{name} minimum", where): limit.minimum - count for where, count in counted.items()}
+            most = np.inf if limit.maximum is None else limit.maximum
+            return short | {(f"{name} maximum", where): count - most for where, count in counted.items()}
+        case Budget():
+            given = sum((rows[o.item_id]["list_price"] - o.price) * o.expected_units for o in offers)
+            return {("budget", "campaign, as stated"): given - limit.amount}
+        case MarginFloor():
+            margins = {_place(o): 1 - rows[o.item_id]["unit_cost"] / o.price for o in offers}
+            return {("margin floor", where): limit.margin_frac - margin for where, margin in margins.items()}
+        case Appearances():
+            times = {name: sum(offer.item_id == name for offer in offers) for name in rows}
+            return {("appearances", name): n - limit.maximum for name, n in times.items()} | _rests(
+                limit, offers, slots
+            )
+        case Excluded():
+            return {("excluded", _place(o)): float(o.item_id in limit.item_ids) for o in offers}
+
+
+def _place(offer: Offer) -> str:
+    return f"{offer.item_id} in {offer.slot_id}"
+
+
+def _counts(limit: CategoryCount, offers: Sequence[Offer], rows: dict, slots: dict[str, Slot]) -> dict[str, int]:
+    counted = dict.fromkeys(slots if limit.per_slot else ["campaign"], 0)
+    for offer in offers:
+        category = rows[offer.item_id]["category"]
+        if category == limit.category or category.startswith(limit.category + "/"):
+            counted[offer.slot_id if limit.per_slot else "campaign"] += 1
+    return counted
+
+
+def _rests(limit: Appearances, offers: Sequence[Offer], slots: dict[str, Slot]) -> dict[tuple[str, str], float]:
+    """Slots of the test worlds are listed by start, and each is used once by an item here."""
+    order, missing = list(slots), {}
+    for one in offers:
+        for other in offers:
+            if one.item_id == other.item_id and order.index(one.slot_id) < order.index(other.slot_id):
+                rest = (slots[other.slot_id].start - slots[one.slot_id].end) / timedelta(hours=1)
+                where = f"{one.item_id} in {one.slot_id} and {other.slot_id}"
+                missing["cool-down", where] = limit.cool_down_hours - rest
+    return missing
