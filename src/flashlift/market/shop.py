@@ -206,11 +206,14 @@ class SimulatedShop:
             )
 
     def _small_tables(self) -> dict[str, pl.DataFrame]:
+        friends, chain = self.customers.friends, self.customers.chain
         return {
             "items": self.item_table,
             "history": item_history(self.config, self.items, self.past),
             "promotions": promotions(self.config, self.items, self.past),
             "customers": self.customers.frame,
+            **({"ties": friends.frame} if friends else {}),
+            **({"stores": chain.frame} if chain else {}),
         }
 
 
@@ -226,7 +229,9 @@ def simulate(config: MarketConfig, *, seed: int, progress: Progress = silent) ->
     customers = make_customers(config, rng=streams["customers"])
     units = config.n_events / EVENTS_PER_ORDER * UNITS_PER_ORDER
     items, response = make_items(config, units, rng=streams["items"])
-    calendar = shop_calendar(customers.kind, customers.activity, int(items.category.max()) + 1, rng=streams["calendar"])
+    calendar = shop_calendar(
+        customers.kind, customers.activity, customers.parts, int(items.category.max()) + 1, rng=streams["calendar"]
+    )
     past = live_through(config, items, calendar, response, rng=streams["past"])
     return SimulatedShop(
         config=config,
