@@ -122,7 +122,7 @@ class SimulatedShop:
         )
 
     def write(self, folder: Path) -> None:
-        """Write events, items, history, promotions and customers as Parquet files; never holds all events.
+        """Write every table the shop has as a Parquet file; never holds all events.
 
         Raises:
             OutputError: the folder cannot be written.
