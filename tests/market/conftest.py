@@ -14,7 +14,7 @@ MakeOffers = Callable[..., list[Offer]]
 
 @pytest.fixture(scope="session")
 def shop() -> SimulatedShop:
-    return simulate(MarketConfig.sized(60_000), seed=3)
+    return simulate(MarketConfig.sized(60_000), seed=4)
 
 
 @pytest.fixture(scope="session")

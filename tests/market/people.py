@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from flashlift.market.events import Window, event_frames
-from flashlift.market.population import CustomerBase, ItemBase
+from flashlift.market.items import ItemBase
+from flashlift.market.population import CustomerBase
 from flashlift.protocols import silent
 from flashlift.schema import Events
 

@@ -14,6 +14,7 @@ from tests.market.people import events_of, purchases, sold, weeks
 from flashlift.domain import Costs, Offer, Slot
 from flashlift.market import MarketConfig, simulate
 from flashlift.market.events import Window
+from flashlift.market.play import Arm
 from flashlift.market.population import CustomerBase, make_customers
 from flashlift.schema import Events, Stores, Ties
 
@@ -60,6 +61,35 @@ def test_units_stay_in_windows_shorter_than_a_day() -> None:
     assert there.max() < 20  # type: ignore[operator]
 
 
+def test_a_part_of_the_customers_keeps_its_accounts_ties_and_stores() -> None:
+    customers = customers_with(**ALL_ON)
+    arm = np.random.default_rng(1).integers(2, size=300)
+    parts = [customers.take(arm == k) for k in range(2)]
+    share = customers.demand_share(np.arange(24), arm, 2)
+    np.testing.assert_allclose(share.sum(axis=0), 1.0)
+    assert share.min() > 0.1
+    for part in parts:
+        assert part.accounts is not None
+        assert part.friends is not None
+        assert part.chain is not None
+        ids = part.frame["customer_id"]
+        business = part.frame["account_id"].is_not_null().arg_true()
+        assert sorted(part.accounts.buyer.tolist()) == business.to_list()
+        assert (part.activity[part.accounts.buyer] == 0).all()
+        assert part.accounts.weight.sum() == pytest.approx(1.0)
+        named = dict(zip(part.frame["account_id"].gather(part.accounts.buyer), part.accounts.account, strict=True))
+        assert len(named) == len(set(part.accounts.account.tolist()))
+        one = np.repeat(np.arange(len(ids)), np.diff(part.friends.first))
+        pairs = list(zip(ids.gather(one), ids.gather(part.friends.friend), strict=True))
+        assert pairs == part.friends.frame.rows()
+        assert set(pairs) == {pair for pair in customers.friends.frame.rows() if set(pair) <= set(ids)}  # type: ignore[union-attr]
+        days = weeks(1, mean_units=2.0)
+        np.testing.assert_array_equal(sold(events_of(part, days, seed=8), days), [day.sold for day in days])
+    days = weeks(2, mean_units=2.0)
+    everybody = customers.take(np.ones(300, dtype=bool))
+    assert_frame_equal(events_of(everybody, days, seed=8), events_of(customers, days, seed=8))
+
+
 def test_a_shop_with_all_of_it_keeps_its_books() -> None:
     shop = simulate(MarketConfig.sized(20_000, **ALL_ON), seed=3)
     tables = shop.tables
@@ -85,7 +115,8 @@ def test_the_shop_keeps_the_hours_of_its_calendar() -> None:
     np.testing.assert_allclose(share / share.sum(), shop.calendar.hour_share[0], atol=0.02)
 
 
-def test_a_played_plan_sells_its_units_with_all_of_it() -> None:
+@pytest.mark.parametrize("in_arms", [False, True])
+def test_a_played_plan_sells_its_units_with_all_of_it(in_arms: bool) -> None:
     shop = simulate(MarketConfig.sized(20_000, **ALL_ON), seed=3)
     start = shop.now + timedelta(days=2, hours=9)
     slots = [Slot(slot_id="s0", start=start, end=start + timedelta(hours=10), positions=5)]
@@ -99,9 +130,10 @@ def test_a_played_plan_sells_its_units_with_all_of_it() -> None:
             expected_units=0.0,
             expected_value=0.0,
         )
-        for row in np.argsort(-shop.items.rate)[:5].tolist()
+        for row in np.argsort(-shop.items.rate * (shop.past.on_hand[-1] > 20))[:12].tolist()
     ]
-    outcome = shop.run(offers, slots, Costs(), seed=1, n_futures=3)
+    arms = [Arm(name="a", share=0.5, offers=tuple(offers)), Arm(name="b", share=0.5, offers=())]
+    outcome = shop.run(arms if in_arms else offers, slots, Costs(), seed=1, n_futures=3)
     deals = outcome.events.filter(pl.col("event") == "purchase").join(
         pl.DataFrame([{"item_id": o.item_id, "price": o.price} for o in offers]), on=["item_id", "price"]
     )

@@ -37,6 +37,22 @@ class Accounts:
     weight: FloatArray
     unit_frac: float
 
+    def take(self, chosen: npt.NDArray[np.bool_], private: float) -> Accounts | None:
+        """The buyers among some of the customers, who do the share `private` of all private buying."""
+        kept = chosen[self.buyer]
+        ordered = float(self.weight[kept].sum())
+        if ordered == 0.0:
+            return None
+        business, other = self.unit_frac * ordered, (1.0 - self.unit_frac) * private
+        _, account = np.unique(self.account[kept], return_inverse=True)
+        return Accounts(
+            buyer=(np.cumsum(chosen) - 1)[self.buyer[kept]],
+            account=account,
+            founder=np.searchsorted(account, account),
+            weight=self.weight[kept] / ordered,
+            unit_frac=business / (business + other),
+        )
+
 
 def make_accounts(frac: float, activity: FloatArray, *, rng: np.random.Generator) -> Accounts | None:
     """Accounts of two to six people each; `frac` of the customers, rounded down, belong to one.

@@ -23,6 +23,7 @@ class MarketConfig:
     """Size and mechanisms of one simulated shop.
 
     Args:
+        world: name of the law of demand, one of `flashlift.market.WORLDS`.
         n_events: events the log should hold; met within some percent, less where businesses and stores sell without
             much looking around.
         n_items: items at the end of the log.
@@ -33,7 +34,7 @@ class MarketConfig:
         elasticity_sd: spread of elasticities within a category; between categories it is half of that.
         lift_mean: typical factor on demand from being shown in a sale, price unchanged.
         lift_sd: spread of its logarithm over items.
-        pull_lower: least share of extra units that is missing in the weeks after.
+        pull_lower: least share of extra units that is missing in the weeks after, in worlds where customers stock up.
         pull_upper: largest such share.
         promotions_per_item: past promotions of an item over the log, before cool-downs take about a third away.
         endogeneity: how strongly the merchant discounts what sells badly: log odds of a promotion per standard
@@ -42,7 +43,8 @@ class MarketConfig:
         state_sd: standard deviation of the hidden log demand state of an item.
         state_rho: its correlation from one day to the next.
         traffic_sd: standard deviation of the shop's log traffic around its expectation, day by day.
-        cover_days: typical days of forecast demand that the merchant orders up to; small values sell out more.
+        cover_days: typical days of forecast demand that the merchant orders up to, before the world's own factor; small
+            values sell out more.
         new_item_frac: share of items that arrived during the log.
         refund_frac: share of orders that are refunded.
         account_frac: share of customers who buy for a business, below 1; 0 switches business accounts off.
@@ -53,6 +55,7 @@ class MarketConfig:
         SettingsError: a value is out of its range.
     """
 
+    world: str = "mixture"
     n_events: int = 100_000
     n_items: int = 320
     n_customers: int = 2_500
@@ -80,7 +83,7 @@ class MarketConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "now":
+            if field.name in ("now", "world"):
                 continue
             least = _AT_LEAST.get(field.name, 0.0)
             if field.name != "elasticity_mean" and not (isfinite(value) and value >= least):

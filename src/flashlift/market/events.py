@@ -11,7 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.market.accounts import place_orders, take_lots
-from flashlift.market.population import CustomerBase, ItemBase
+from flashlift.market.items import ItemBase
+from flashlift.market.population import CustomerBase
 from flashlift.market.rhythm import hours_by_part
 from flashlift.market.shoppers import Shoppers
 from flashlift.market.stores import reopened

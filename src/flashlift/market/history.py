@@ -11,8 +11,8 @@ import polars as pl
 
 from flashlift.account import HORIZON_DAYS
 from flashlift.market.config import MarketConfig
-from flashlift.market.population import ItemBase
-from flashlift.market.response import LogLinear
+from flashlift.market.items import ItemBase
+from flashlift.market.law import Law
 from flashlift.market.rhythm import Calendar
 from flashlift.protocols import FloatArray
 from flashlift.schema import ItemHistory, Promotions
@@ -23,6 +23,7 @@ _COOL_DOWN_DAYS = 21
 _LATE_DELIVERY_FRAC = 0.15
 _PAYBACK = 0.9 ** np.arange(HORIZON_DAYS)  # when pulled-forward purchases are missing: soon, and then less and less
 _PAYBACK /= _PAYBACK.sum()
+_MOST_WAITING = 0.6  # of a day's customers: the others want it now
 
 Cells = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int32]
@@ -34,13 +35,14 @@ class Past:
 
     Args:
         state: hidden log demand state, mean 0.
-        rate: expected units at list price, pull-forward of earlier sales taken off; also hidden.
+        rate: expected units at list price with every shelf full, what other days took taken off; also hidden.
         discount: fraction off the list price; 0 outside promotions.
         sold: units sold.
         on_hand: units at midnight, (days + 1, n_items); the last row is the stock at the decision.
         promotion: start, length, item, position, randomized of each promotion, (n, 5), days as numbers.
         payback: units that purchases pulled forward in the log will be missing on each day after it,
             (HORIZON_DAYS, n_items).
+        reference: price that customers are used to at the end of the log, as a fraction of the list price, (n_items,).
     """
 
     state: Cells
@@ -50,6 +52,7 @@ class Past:
     on_hand: Counts
     promotion: npt.NDArray[np.int64]
     payback: FloatArray
+    reference: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,36 +67,47 @@ class Chances:
 
 
 def live_through(
-    config: MarketConfig, items: ItemBase, calendar: Calendar, response: LogLinear, *, rng: np.random.Generator
+    config: MarketConfig, items: ItemBase, calendar: Calendar, law: Law, *, rng: np.random.Generator
 ) -> Past:
     """Play the days of the log in order; each day is one step over all items."""
     chances = Chances(**dict(zip(Chances.__slots__, rng.spawn(5), strict=True)))
     days, n = config.days, len(items)
-    every = np.arange(n)
+    every, none = np.arange(n), np.zeros(n)
     state = chances.state.normal(0.0, config.state_sd, n)
     shock_sd = config.state_sd * np.sqrt(1.0 - config.state_rho**2)
-    merchant = _Merchant(config, items)
-    warehouse = _Warehouse(config, items, chances.supply)
+    merchant = _Merchant(config, items, law.notice_days)
+    warehouse = _Warehouse(config, items, law.cover, chances.supply)
     states, rates = np.empty((days, n), np.float32), np.empty((days, n), np.float32)
     sold = np.empty((days, n), np.int32)
-    payback = np.zeros((days + HORIZON_DAYS, n))
+    payback, waiting = np.zeros((days + HORIZON_DAYS, n)), np.zeros((days, n))
+    reference = np.ones(n)
     for day in range(days):
         state = config.state_rho * state + shock_sd * chances.state.standard_normal(n)
         traffic = np.exp(chances.state.normal(0.0, config.traffic_sd) - config.traffic_sd**2 / 2)
         season = calendar.day_factor(config.start + timedelta(days=day))[items.category]
         normal = items.rate * season * traffic * np.exp(state - config.state_sd**2 / 2) * (day >= items.arrival)
-        rate = np.maximum(normal - payback[day], 0.0)
+        used_to = law.price.factor(every, none, reference)
+        for start, length, item in merchant.decide(day, state, chances):
+            usual = law.appeal(*(np.array([v]) for v in (item, merchant.discount[start, item], reference[item])))
+            share = law.wait[item] * (usual[0] - 1.0) * length / max(start - day, 1)
+            waiting[day:start, item] = min(share, _MOST_WAITING)
+        rate = np.maximum(normal * used_to * (1.0 - waiting[day]) - payback[day], 0.0)
 
-        merchant.decide(day, state, chances)
-        factor = response.multiplier(every, merchant.discount[day])
-        at_list = chances.demand.poisson(rate)
-        wanted = at_list + chances.demand.poisson(rate * (factor - 1.0))
-        sold[day] = warehouse.sell(day, wanted, at_list)
         deals = np.flatnonzero(merchant.discount[day])
-        missing = response.pulled(deals, sold[day, deals] - at_list[deals].astype(float))
+        appeal = np.ones(n)
+        depth = merchant.discount[day, deals]
+        seen = law.attention.share(depth, merchant.position[day, deals])
+        appeal[deals] = law.appeal(deals, depth, reference[deals], seen)
+        appeal *= law.choice.factor(items.group, rate, appeal * (warehouse.on_hand[day] > 0))
+        at_list = chances.demand.poisson(rate)
+        gained = chances.demand.poisson(rate * np.maximum(appeal - 1.0, 0.0))
+        wanted = chances.demand.binomial(at_list, np.minimum(appeal, 1.0)) + gained
+        sold[day] = warehouse.sell(day, wanted, at_list)
+        missing = law.pull[deals] * np.maximum(sold[day, deals] - at_list[deals].astype(float), 0.0)
         # The law holds for a sale as a whole: what it pulled forward is missing after its end, not within it.
         after = merchant.ends[deals] + np.arange(HORIZON_DAYS)[:, None]
         payback[after, deals] += _PAYBACK[:, None] * missing
+        reference = law.price.memory * reference + (1.0 - law.price.memory) * (1.0 - merchant.discount[day])
         states[day], rates[day] = state, rate
     return Past(
         state=states,
@@ -103,21 +117,23 @@ def live_through(
         on_hand=warehouse.on_hand,
         promotion=np.array(merchant.promotion, dtype=np.int64).reshape(-1, 5),
         payback=payback[days:],
+        reference=reference,
     )
 
 
 class _Merchant:
     """Discounts what sells badly, and deeper the worse it sells. He knows the hidden state; the log does not."""
 
-    def __init__(self, config: MarketConfig, items: ItemBase) -> None:
-        self._config, self._items = config, items
+    def __init__(self, config: MarketConfig, items: ItemBase, notice_days: int) -> None:
+        self._config, self._items, self._notice = config, items, notice_days
         self._free_from = items.arrival + 14
         self.ends = np.zeros(len(items), dtype=np.int64)  # end of the latest promotion, as a day
         self.discount = np.zeros((config.days, len(items)))
+        self.position = np.ones((config.days, len(items)), dtype=np.int64)
         self.promotion: list[tuple[int, int, int, int, int]] = []
 
-    def decide(self, day: int, state: FloatArray, chances: Chances) -> None:
-        """Start promotions on `day`."""
+    def decide(self, day: int, state: FloatArray, chances: Chances) -> list[tuple[int, int, int]]:
+        """Decide on `day` about promotions that start after the notice; start, length and item of each."""
         config, n = self._config, len(state)
         strength = state / config.state_sd if config.state_sd else state
         per_day = config.promotions_per_item / max(config.days - 14, 1)
@@ -129,21 +145,26 @@ class _Merchant:
         depth = np.where(by_lot, chances.lots.uniform(0.05, 0.45, n), depth)
         depth = np.clip(np.round(depth * 20) / 20, 0.05, 0.5)
         position = chances.merchant.integers(1, 13, n)
-        possible = (day >= self._free_from) & (day + length <= config.days)
+        start = day + self._notice
+        possible = (start >= self._free_from) & (start + length <= config.days)
+        decided = []
         for item in np.flatnonzero((chosen | by_lot) & possible):
-            self.discount[day : day + length[item], item] = depth[item]
-            self.promotion.append((day, int(length[item]), int(item), int(position[item]), int(by_lot[item])))
-            self.ends[item] = day + length[item]
-            self._free_from[item] = self.ends[item] + _COOL_DOWN_DAYS
+            end = start + int(length[item])
+            self.discount[start:end, item], self.position[start:end, item] = depth[item], position[item]
+            self.promotion.append((start, end - start, int(item), int(position[item]), int(by_lot[item])))
+            self.ends[item] = end
+            self._free_from[item] = end + _COOL_DOWN_DAYS
+            decided.append((start, end - start, int(item)))
+        return decided
 
 
 class _Warehouse:
     """Reorders by a smoothed forecast of what was sold. Late deliveries and rising demand empty the shelf."""
 
-    def __init__(self, config: MarketConfig, items: ItemBase, rng: np.random.Generator) -> None:
+    def __init__(self, config: MarketConfig, items: ItemBase, cover: float, rng: np.random.Generator) -> None:
         n = len(items)
         self._rng = rng
-        self._cover = config.cover_days * rng.lognormal(0.0, 0.7, n)  # some goods are always short
+        self._cover = config.cover_days * cover * rng.lognormal(0.0, 0.7, n)  # some goods are always short
         self._forecast = items.rate * rng.lognormal(0.0, 0.2, n)
         self._arriving = np.zeros((config.days + 80, n), np.int32)
         self._coming = np.zeros(n, np.int32)

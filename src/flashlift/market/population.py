@@ -1,55 +1,25 @@
-"""Who buys and what is sold: customers with tastes, items with the truth about them."""
+"""Who buys: customers with tastes, a rhythm, a region and a weakness for deals."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from flashlift.market.accounts import Accounts, make_accounts
 from flashlift.market.config import MarketConfig
-from flashlift.market.response import LogLinear
 from flashlift.market.rhythm import KINDS
 from flashlift.market.stores import Chain, make_chain
 from flashlift.market.ties import Friends, make_friends
-from flashlift.market.words import BRANDS, BUSINESS, CATEGORIES, ONLINE, QUALITIES, REGIONS, SEGMENTS
+from flashlift.market.words import BUSINESS, CATEGORIES, ONLINE, REGIONS, SEGMENTS
 from flashlift.protocols import FloatArray, IntArray
-from flashlift.schema import Customers, Items
+from flashlift.schema import Customers
 
-__all__ = ["CustomerBase", "ItemBase", "make_customers", "make_items"]
+__all__ = ["CustomerBase", "make_customers"]
 
 _CHANNEL_FRAC = (0.5, 0.42, 0.08)
-_LEAST_ELASTIC, _MOST_ELASTIC = -0.6, -5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemBase:
-    """Items, one entry each, in the order of their row numbers.
-
-    Args:
-        frame: schema Items, `stock` still null.
-        category: index of the leaf category.
-        list_price: price outside sales.
-        unit_cost: purchase cost of a unit.
-        rate: units per day at list price on a normal day.
-        arrival: day of the log on which the item was first sold; 0 for those already there.
-    """
-
-    frame: pl.DataFrame
-    category: IntArray
-    list_price: FloatArray
-    unit_cost: FloatArray
-    rate: FloatArray
-    arrival: IntArray
-
-    def __len__(self) -> int:
-        return len(self.category)
-
-    def price(self, discount: FloatArray, item: IntArray | None = None) -> FloatArray:
-        """Price to the cent at a discount of the list price, of all items (..., n_items) or of `item` (n,)."""
-        list_price = self.list_price if item is None else self.list_price[item]
-        return np.asarray(np.maximum(np.round(list_price * (1.0 - discount), 2), 0.01))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,67 +57,33 @@ class CustomerBase:
         business = np.array([self.accounts.unit_frac if self.accounts else 0.0, 0.0])  # offices rest at the weekend
         return np.stack([(1.0 - business) * (1.0 - store), business, (1.0 - business) * store], axis=1)
 
+    def demand_share(self, category: IntArray, arm: IntArray, n_arms: int) -> FloatArray:
+        """Share of the demand for items of each `category` (n,) that customers of each arm hold, (n_arms, n).
 
-def make_items(config: MarketConfig, units_total: float, *, rng: np.random.Generator) -> tuple[ItemBase, LogLinear]:
-    """Items and their true response; the log is expected to hold about `units_total` units."""
-    n = config.n_items
-    category = rng.integers(len(CATEGORIES), size=n)
-    quality = rng.integers(len(QUALITIES), size=n)
-    factor, shift = np.array(list(QUALITIES.values())).T
-    median = np.array([price for price, _ in CATEGORIES.values()])
-    list_price = np.floor(median[category] * factor[quality] * rng.lognormal(0.0, 0.35, n)) + 0.99
-    arrival = np.where(rng.random(n) < config.new_item_frac, rng.integers(14, config.days - 7, n), 0)
-    popularity = rng.lognormal(0.0, 1.3, n)
-    rate = popularity * units_total / (popularity * (config.days - arrival)).sum()
+        `arm` (n_customers,) is the arm of each customer; some are more active than others, and have other tastes.
+        Businesses hold their share of a week in all categories alike.
+        """
+        weight = self.activity[:, None] * self.taste
+        held = np.stack([weight[arm == k].sum(axis=0) for k in range(n_arms)])
+        held = held / held.sum(axis=0)
+        if self.accounts:
+            business = np.average(self.parts[:, 1], weights=(5, 2))
+            ordered = np.bincount(arm[self.accounts.buyer], self.accounts.weight, minlength=n_arms)
+            held = (1.0 - business) * held + business * ordered[:, None]
+        return np.asarray(held[:, category])
 
-    between = rng.normal(0.0, config.elasticity_sd / 2, len(CATEGORIES))
-    elasticity = config.elasticity_mean + between[category] + shift[quality] + rng.normal(0.0, config.elasticity_sd, n)
-    response = LogLinear(
-        elasticity=np.clip(elasticity, _MOST_ELASTIC, _LEAST_ELASTIC),
-        lift=np.maximum(config.lift_mean * rng.lognormal(0.0, config.lift_sd, n), 1.0),
-        pull=rng.uniform(config.pull_lower, config.pull_upper, n),
-    )
-    base = ItemBase(
-        frame=_item_frame(category, quality, list_price, unit_cost := _cost(list_price, rng), rng),
-        category=category,
-        list_price=list_price,
-        unit_cost=unit_cost,
-        rate=rate,
-        arrival=arrival,
-    )
-    return base, response
-
-
-def _cost(list_price: FloatArray, rng: np.random.Generator) -> FloatArray:
-    return np.asarray(np.round(list_price * rng.uniform(0.45, 0.75, len(list_price)), 2))
-
-
-def _item_frame(
-    category: IntArray, quality: IntArray, list_price: FloatArray, unit_cost: FloatArray, rng: np.random.Generator
-) -> pl.DataFrame:
-    n = len(category)
-    paths, adjectives = list(CATEGORIES), list(QUALITIES)
-    nouns = [nouns for _, nouns in CATEGORIES.values()]
-    # A brand is at home in few categories, so that brand and category tell about each other.
-    brand = (category * 5 + rng.integers(6, size=n)) % len(BRANDS)
-    noun = rng.random(n)
-    title = [
-        f"{BRANDS[b]} {adjectives[q]} {nouns[c][int(x * len(nouns[c]))]}"
-        for b, q, c, x in zip(brand, quality, category, noun, strict=True)
-    ]
-    frame = pl.DataFrame(
-        {
-            Items.item_id.name: [f"i{k}" for k in range(n)],
-            Items.title.name: title,
-            Items.category.name: [paths[c] for c in category],
-            Items.brand.name: [BRANDS[b] for b in brand],
-            Items.list_price.name: list_price,
-            Items.unit_cost.name: unit_cost,
-            Items.stock.name: pl.Series([None] * n, dtype=pl.Int64),
-            Items.attributes.name: [f'{{"quality": "{adjectives[q].lower()}"}}' for q in quality],
-        }
-    )
-    return Items.validate(frame)
+    def take(self, chosen: npt.NDArray[np.bool_]) -> CustomerBase:
+        """Some of the customers, with their accounts and stores, and the ties among them."""
+        whole = ("frame", "accounts", "friends", "chain")
+        arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name not in whole}
+        private = float(self.activity[chosen].sum() / self.activity.sum())
+        return CustomerBase(
+            frame=self.frame.filter(chosen),
+            accounts=self.accounts.take(chosen, private) if self.accounts else None,
+            friends=self.friends.take(chosen) if self.friends else None,
+            chain=replace(self.chain, home=self.chain.home[chosen]) if self.chain else None,
+            **arrays,
+        )
 
 
 def make_customers(config: MarketConfig, *, rng: np.random.Generator) -> CustomerBase:

@@ -22,18 +22,23 @@ from flashlift.market.events import (
     Window,
     event_frames,
 )
+from flashlift.market.futures import Present
 from flashlift.market.history import Past, item_history, live_through, promotions
-from flashlift.market.population import CustomerBase, ItemBase, make_customers, make_items
-from flashlift.market.response import LogLinear
+from flashlift.market.items import ItemBase, make_items
+from flashlift.market.law import MEDIAN_STEP, Law
+from flashlift.market.outcome import Outcome, outcome
+from flashlift.market.play import Arm, Forward, Stage, Stock
+from flashlift.market.population import CustomerBase, make_customers
 from flashlift.market.rhythm import Calendar, shop_calendar
-from flashlift.market.run import Outcome, play, windows
+from flashlift.market.telling import tell
 from flashlift.market.truth import Truth
-from flashlift.protocols import Progress, silent
+from flashlift.market.worlds import world_named
+from flashlift.market.worlds.log_linear import plainest
+from flashlift.protocols import FloatArray, IntArray, Progress, silent
 from flashlift.schema import Events, Items, SaleItems, Tables
 
 __all__ = ["SimulatedShop", "simulate"]
 
-_MEDIAN_STEP = 0.2  # the middle of the usual ladder of discounts
 _CHUNK_ROWS = 500_000
 
 
@@ -47,7 +52,7 @@ class SimulatedShop:
         items: what it sells, with the truth.
         customers: who buys, with the truth.
         calendar: its rhythm.
-        response: the law of its demand.
+        law: the law of its demand.
         past: what happened, including what the log does not show.
         progress: told while events are made.
     """
@@ -57,7 +62,7 @@ class SimulatedShop:
     items: ItemBase
     customers: CustomerBase
     calendar: Calendar
-    response: LogLinear
+    law: Law
     past: Past
     progress: Progress = silent
 
@@ -67,16 +72,22 @@ class SimulatedShop:
         return self.config.now
 
     @property
-    def truth(self) -> Truth:
-        """The `DemandModel` that knows parameters and present state, but no future shock."""
-        return Truth(
+    def present(self) -> Present:
+        """True parameters and hidden state at `now`."""
+        return Present(
             config=self.config,
             items=self.items,
             calendar=self.calendar,
-            response=self.response,
+            law=self.law,
             state=self.past.state[-1].astype(np.float64),
             payback=self.past.payback,
+            reference=self.past.reference,
         )
+
+    @property
+    def truth(self) -> Truth:
+        """The `DemandModel` that knows parameters and present state, but no future shock."""
+        return Truth(present=self.present)
 
     @property
     def item_table(self) -> pl.DataFrame:
@@ -92,13 +103,25 @@ class SimulatedShop:
 
     @property
     def visibility(self) -> pl.DataFrame:
-        """True factor on demand from being shown: item_id, lift."""
-        return pl.DataFrame({"item_id": self.items.frame["item_id"], "lift": self.response.lift})
+        """True factor on demand from being shown, alone in the slot: item_id, lift."""
+        return pl.DataFrame({"item_id": self.items.frame["item_id"], "lift": self.law.lift})
 
-    def elasticities(self, discount: float = _MEDIAN_STEP) -> pl.DataFrame:
-        """True own-price arc elasticity from list price to `discount`, visibility fixed: item_id, elasticity."""
+    def elasticities(self, discount: float = MEDIAN_STEP) -> pl.DataFrame:
+        """True own-price arc elasticity from list price to `discount`, visibility fixed: item_id, elasticity.
+
+        d ln units / d ln price at the present reference price, all other prices unchanged; where items compete it
+        includes what the item takes from its neighbors.
+        """
+        every, none = np.arange(len(self.items)), np.zeros(len(self.items))
+        reference = self.past.reference
+        appeal = self.law.price.factor(every, none + discount, reference)
+        appeal = appeal / self.law.price.factor(every, none, reference)
+        units = self.items.rate * np.exp(self.past.state[-1])
+        rivals = np.bincount(self.items.group, units)[self.items.group] - units
+        pairs, ones = np.tile(every, 2), np.ones(len(every))
+        competed = self.law.choice.factor(pairs, np.append(units, rivals), np.append(appeal, ones))[: len(every)]
         return pl.DataFrame(
-            {"item_id": self.items.frame["item_id"], "elasticity": self.response.arc_elasticity(discount)}
+            {"item_id": self.items.frame["item_id"], "elasticity": np.log(appeal * competed) / np.log1p(-discount)}
         )
 
     @cached_property
@@ -138,64 +161,85 @@ class SimulatedShop:
         except OSError as error:
             raise OutputError(f"Cannot write {folder}: {error.strerror}. Choose a folder you may write to.") from error
 
+    def futures(self, slots: Sequence[Slot], n_futures: int, *, seed: int) -> Stage:
+        """Futures to play many plans in; the same seed and slots give every plan the same futures.
+
+        Raises:
+            InputError: no slot, or a slot that begins before `now`.
+        """
+        rng = np.random.default_rng((seed, self.seed)).spawn(2)[0]
+        futures = self.present.futures(np.arange(len(self.items)), slots, n_futures, rng=rng)
+        return Stage(futures=futures, stock=self.past.on_hand[-1].astype(np.int64), seed=seed)
+
     def run(
         self,
-        offers: Sequence[Offer],
+        offers: Sequence[Offer] | Sequence[Arm],
         slots: Sequence[Slot],
         costs: Costs,
         *,
         seed: int,
         n_futures: int = 200,
         with_events: bool = True,
+        stock: Stock = Stock.SHARED,
     ) -> Outcome:
-        """Play a plan forward against no sale; the same seed and slots give every plan the same futures.
+        """Play a plan, or the arms of an experiment on customers, forward against no sale.
+
+        Args:
+            offers: what all customers see; or arms, each with what its share of the customers sees.
+            slots: of the sale.
+            costs: of the account.
+            seed: of the futures, and of who is in which arm; the same for every plan.
+            n_futures: number of futures.
+            with_events: tell the first future as events.
+            stock: whether arms share stock and quotas.
 
         Raises:
-            InputError: an offer or a slot that cannot be; see `play` and `Truth.draw`.
+            InputError: an offer, an arm or a slot that cannot be; see `Stage.play_arms`.
         """
-        futures, telling = np.random.default_rng((seed, self.seed)).spawn(2)
-        truth, stock = self.truth, self.past.on_hand[-1].astype(np.int64)
-        draws = truth.draw(self.items.frame, slots, n_futures, rng=futures)
-        forward = play(truth, stock, offers, slots, costs, draws)
-        quota = np.array([offer.quota for offer in offers], dtype=np.int64)
-        mean_units = forward.sold.mean(axis=1)
-        units = pl.DataFrame(
+        arms = _arms(offers)
+        stage = self.futures(slots, n_futures, seed=seed)
+        telling = np.random.default_rng((seed, self.seed)).spawn(2)[1]
+        arm_of = telling.choice(len(arms), size=len(self.customers.frame), p=[arm.share for arm in arms])
+        held = self.customers.demand_share(self.items.category, arm_of, len(arms))
+        forward = stage.play_arms(arms, costs, stock=stock, demand_share=held[:, :, None])
+        assignment = pl.DataFrame(
             {
-                "item_id": pl.Series([offer.item_id for offer in offers], dtype=pl.String),
-                "slot_id": pl.Series([offer.slot_id for offer in offers], dtype=pl.String),
-                "quota": quota,
-                "mean_units": mean_units,
-                "event_units": forward.sold[:, 0].astype(np.int64),
+                Events.customer_id.name: self.customers.frame[Events.customer_id.name],
+                "variant": pl.Series([arm.name for arm in arms]).gather(arm_of),
             }
         )
-        events: pl.DataFrame = Events.create_empty()
-        if with_events:
-            frames = event_frames(
-                windows(truth, stock, forward, rng=telling),
+        events = self._events(stage, arm_of, held, forward, telling) if with_events else Events.create_empty()
+        return outcome(arms, forward, assignment, events)
+
+    def _events(
+        self, stage: Stage, arm_of: IntArray, held: FloatArray, forward: Forward, rng: np.random.Generator
+    ) -> pl.DataFrame:
+        """Schema Events of the first future; each arm's customers are told apart."""
+        stories = tell(stage, self.calendar, held, forward, rng=rng)
+        parts = [
+            frame
+            for k, story in enumerate(stories)
+            for frame in event_frames(
+                story,
                 self.items,
-                self.customers,
+                self.customers.take(arm_of == k),
                 refund_frac=self.config.refund_frac,
-                until=draws.horizon[1],
-                prefix="f",
+                until=stage.futures.horizon[1],
+                prefix="f" if len(held) == 1 else f"f{k}-",
                 chunk_rows=_CHUNK_ROWS,
                 progress=self.progress,
-                rng=telling,
+                rng=rng,
             )
-            events = pl.concat(frames)
-        return Outcome(
-            value=forward.estimate(),
-            units=units,
-            gross_sales=float(mean_units @ forward.price),
-            sell_through=float(mean_units.sum() / quota.sum()) if quota.sum() else None,
-            events=events,
-        )
+        ]
+        events = pl.concat(parts)
+        return events if len(held) == 1 else events.sort(Events.at.name, Events.event_id.name)
 
     def _past_windows(self) -> Iterator[Window]:
         """The days of the log for the funnel."""
         past, config = self.past, self.config
         for day in range(config.days):
             start = config.start + timedelta(days=day)
-            shown = np.where(past.discount[day] > 0.0, self.response.lift, 1.0)
+            shown = np.where(past.discount[day] > 0.0, self.law.lift, 1.0)
             yield Window(
                 start=start,
                 end=start + timedelta(days=1),
@@ -224,28 +268,40 @@ def simulate(config: MarketConfig, *, seed: int, progress: Progress = silent) ->
         config: size and world.
         seed: of everything random.
         progress: told while events are made.
+
+    Raises:
+        SettingsError: there is no such world.
     """
+    world = world_named(config.world)
     streams = _streams(seed)
     customers = make_customers(config, rng=streams["customers"])
-    units = config.n_events / EVENTS_PER_ORDER * UNITS_PER_ORDER
-    items, response = make_items(config, units, rng=streams["items"])
+    items = make_items(config, config.n_events / EVENTS_PER_ORDER * UNITS_PER_ORDER, rng=streams["items"])
+    law_chances = streams["law"].spawn(1 + len(world.mechanisms))
+    law = plainest(config, items, rng=law_chances[0])
+    for mechanism, rng in zip(world.mechanisms, law_chances[1:], strict=True):
+        law = mechanism(law, config, items, rng)
     calendar = shop_calendar(
         customers.kind, customers.activity, customers.parts, int(items.category.max()) + 1, rng=streams["calendar"]
     )
-    past = live_through(config, items, calendar, response, rng=streams["past"])
+    past = live_through(config, items, calendar, law, rng=streams["past"])
     return SimulatedShop(
         config=config,
         seed=seed,
         items=items,
         customers=customers,
         calendar=calendar,
-        response=response,
+        law=law,
         past=past,
         progress=progress,
     )
 
 
+def _arms(offers: Sequence[Offer] | Sequence[Arm]) -> list[Arm]:
+    arms = [arm for arm in offers if isinstance(arm, Arm)]
+    return arms or [Arm(name="all", share=1.0, offers=tuple(one for one in offers if isinstance(one, Offer)))]
+
+
 def _streams(seed: int) -> dict[str, np.random.Generator]:
     """One stream per part of the shop."""
-    names = ("customers", "items", "calendar", "past", "events")
+    names = ("customers", "items", "law", "calendar", "past", "events")
     return dict(zip(names, np.random.default_rng(seed).spawn(len(names)), strict=True))

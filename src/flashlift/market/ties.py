@@ -44,6 +44,18 @@ class Friends:
     friend: IntArray
     kind: IntArray
 
+    def take(self, chosen: Mask) -> Friends:
+        """The ties among some of the customers."""
+        customer = np.repeat(np.arange(len(self.kind)), np.diff(self.first))
+        kept = chosen[customer] & chosen[self.friend]
+        row = np.cumsum(chosen) - 1
+        return Friends(
+            frame=self.frame.filter(kept),
+            first=np.searchsorted(row[customer[kept]], np.arange(chosen.sum() + 1)),
+            friend=row[self.friend[kept]],
+            kind=self.kind[chosen],
+        )
+
 
 def make_friends(
     mean: float, ids: pl.Series, region: IntArray, favorite: IntArray, kind: IntArray, *, rng: np.random.Generator
