@@ -243,6 +243,9 @@ def simulate(
     folder: Annotated[Path, typer.Argument(help="Folder of the simulated shop.")],
     events: Annotated[int, typer.Option(min=1000, help="About how many events to write.")] = 200_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another shop.")] = 0,
+    accounts: Annotated[float, typer.Option(min=0, help="Share of customers who buy for a business.")] = 0.0,
+    ties: Annotated[float, typer.Option(min=0, help="Mean number of friends of a customer.")] = 0.0,
+    stores: Annotated[float, typer.Option(min=0, max=1, help="Share of private purchases in stores.")] = 0.0,
     judge: Annotated[bool, typer.Option("--judge", help="Play the shop's plan and print its true profit.")] = False,
 ) -> None:
     """Make a shop with known truth, or judge the plan made for it.
@@ -253,7 +256,15 @@ def simulate(
 
     if not judge:
         with _progress() as progress:
-            settings_file = pipeline.simulate(folder, n_events=events, seed=seed, progress=progress)
+            settings_file = pipeline.simulate(
+                folder,
+                n_events=events,
+                seed=seed,
+                account_frac=accounts,
+                ties_mean=ties,
+                store_frac=stores,
+                progress=progress,
+            )
         out.print(f"Next: flashlift run -s {settings_file}", soft_wrap=True)
         return
     with _progress() as progress:

@@ -122,6 +122,25 @@ def test_infeasible_limits_are_named_with_exit_code_8(shop: Path) -> None:
     assert load_plan(shop / "work" / "plan").plan.offers  # the plan made before is still whole
 
 
+def test_a_shop_with_businesses_ties_and_stores_is_read_whole(tmp_path: Path) -> None:
+    flashlift("simulate", tmp_path, "--events", 5_000, "--accounts", 0.2, "--ties", 3, "--stores", 0.3)
+    text = (tmp_path / "flashlift.toml").read_text()
+    (tmp_path / "flashlift.toml").write_text(text.replace('work = "work"', 'work = "work"\nkey_file = "k/shop.key"'))
+    flashlift("ingest", "-s", tmp_path / "flashlift.toml")
+    tables = open_store(tmp_path / "work" / "shop")
+    assert tables.ties is not None
+    assert tables.stores is not None
+    assert tables.customers is not None
+    for name in ("ties", "stores"):
+        assert len(getattr(tables, name)) == len(pl.read_parquet(tmp_path / "tables" / f"{name}.parquet"))
+    people = set(tables.customers["customer_id"])
+    assert set(tables.ties["customer_id"]) | set(tables.ties["friend_id"]) <= people
+    visited = set(tables.events.collect()["store_id"].drop_nulls())
+    assert visited
+    assert visited <= set(tables.stores["store_id"])
+    assert tables.customers["account_id"].n_unique() > 2
+
+
 def test_a_log_without_prices_stops_after_recommendation_and_says_why(tmp_path: Path, shop: Path) -> None:
     events = pl.read_parquet(shop / "tables" / "events.parquet").with_columns(price=pl.lit(None, pl.Float64))
     events.select("event_id", "customer_id", "item_id", "event", "at").write_csv(tmp_path / "log.csv")

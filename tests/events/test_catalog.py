@@ -5,6 +5,7 @@ import polars as pl
 
 from flashlift.events import Source, open_store, quality, rejected_rows
 from flashlift.events.catalog import MIN_SHARED_HEAD
+from flashlift.schema import Exposures, Stores, Ties
 
 
 def test_the_last_statement_of_a_log_counts(tmp_path, log, read):
@@ -144,3 +145,69 @@ def test_promotions(tmp_path, read):
     assert promotions.select("item_id", "price", "randomized").rows() == [("x", None, False)]
     assert promotions["start"].item() == datetime(2019, 4, 30, 15, tzinfo=UTC)
     assert quality(tmp_path / "store").rules["rule"].to_list() == ["incomplete_promotions"]
+
+
+def test_ties_are_pseudonyms_and_mutual_whichever_way_they_are_told(tmp_path, log, read):
+    read(log({"customer_id": ["ann"]}))
+    known = open_store(tmp_path / "store").events.collect()["customer_id"].item()
+    rows = {"customer_id": ["ann", "bob", "ann", "cid", ""], "friend_id": ["bob", "ann", "cid", "cid", "ann"]}
+    pl.DataFrame(rows).write_csv(tmp_path / "t.csv")
+    report = read(Source(format="csv", path=tmp_path / "t.csv"))
+    assert report.files[0].table == "ties"
+    assert (report.files[0].accepted, report.files[0].rejected) == (3, 2)
+    ties = Ties.validate(open_store(tmp_path / "store").ties)
+    pairs = set(ties.rows())
+    assert len(pairs) == ties.height == 4
+    assert {(friend, customer) for customer, friend in pairs} == pairs
+    assert known in ties["customer_id"]
+    kept = rejected_rows(tmp_path / "store").collect()
+    assert sorted(kept["rule"]) == ["incomplete_ties", "self_tie"]
+    for path in (tmp_path / "store").rglob("*.parquet"):
+        assert not {"ann", "bob", "cid"} & {str(v) for row in pl.read_parquet(path).rows() for v in row}, path
+    assert not any(name in text for text in kept["content"] for name in ("ann", "bob", "cid"))
+
+
+def test_stores_and_where_they_cannot_be(tmp_path, read):
+    rows = {"shop no": [1, 2, 2, None], "y": ["52.5", "91", "48.1", "0"], "x": ["13.4", "11.6", "11.6", "0"]}
+    pl.DataFrame(rows).write_csv(tmp_path / "s.csv")
+    columns = {"store_id": "shop no", "lat": "y", "lon": "x"}
+    read(Source(format="csv", path=tmp_path / "s.csv", columns=columns))
+    stores = Stores.validate(open_store(tmp_path / "store").stores)
+    assert stores.rows() == [("1", 52.5, 13.4), ("2", 48.1, 11.6)]  # of two rows of a store, the later one
+    found = quality(tmp_path / "store")
+    assert found.rules["rule"].to_list() == ["incomplete_stores"]
+    assert found.sources.select("table", "accepted", "rejected").row(0) == ("stores", 3, 1)
+    pl.DataFrame({"store_id": ["2"], "lat": [-90.5], "lon": [0.5]}).write_ndjson(tmp_path / "s.ndjson")
+    read(Source(format="ndjson", path=tmp_path / "s.ndjson"))
+    assert open_store(tmp_path / "store").stores.rows()[1] == ("2", None, 0.5)
+
+
+def test_exposures(tmp_path, log, read):
+    rows = {
+        "exposure_id": ["e1", "e2", "e3"],
+        "customer_id": ["ann", "bob", "ann"],
+        "item_id": ["x", "x", ""],
+        "at": ["2019-05-01 10:00", "2019-05-01 11:00", "2019-05-01 12:00"],
+        "position": ["1", "0", "2"],
+        "propensity": ["0.25", "1.5", "0.1"],
+        "variant": ["treatment", "control", "control"],
+    }
+    pl.DataFrame(rows).write_csv(tmp_path / "e.csv")
+    read(log({"customer_id": ["ann"]}), Source(format="csv", path=tmp_path / "e.csv"))
+    tables = open_store(tmp_path / "store")
+    shown = Exposures.validate(tables.exposures)
+    assert shown.select("exposure_id", "position", "propensity", "variant").rows() == [
+        ("e1", 1, 0.25, "treatment"),
+        ("e2", None, None, "control"),
+    ]
+    assert shown["customer_id"][0] == tables.events.collect()["customer_id"].item()
+    assert shown["at"][0] == datetime(2019, 5, 1, 10, tzinfo=UTC)
+    assert rejected_rows(tmp_path / "store").collect()["rule"].to_list() == ["incomplete_exposures"]
+
+
+def test_lists_can_be_read_again_and_grow(tmp_path, read):
+    pl.DataFrame({"customer_id": [1], "friend_id": [2]}).write_parquet(tmp_path / "a.parquet")
+    pl.DataFrame({"customer_id": [2, 2], "friend_id": [1, 3]}).write_parquet(tmp_path / "b.parquet")
+    for name, height in (("a", 2), ("b", 4), ("a", 4)):
+        read(Source(format="parquet", path=tmp_path / f"{name}.parquet"))
+        assert open_store(tmp_path / "store").ties.height == height

@@ -26,6 +26,13 @@ def mapped(columns, **fields):
         ({"item_id": "sku", "title": "event"}, "items"),
         ({"customer_id": '"user id"', "segment": "event"}, "customers"),
         ({"item_id": "sku", "start": "when", "end": "when"}, "promotions"),
+        ({"customer_id": '"user id"', "friend_id": "n"}, "ties"),
+        ({"store_id": "n", "lat": "total"}, "stores"),
+        (
+            {"customer_id": '"user id"', "item_id": "sku", "at": "when", "exposure_id": "n", "slot": "event"},
+            "exposures",
+        ),
+        (BASE | {"customer_id": '"user id"', "exposure_id": "n", "store_id": "n"}, "events"),
     ],
 )
 def test_the_columns_decide_on_the_table(columns, table):
@@ -48,6 +55,9 @@ def test_the_columns_decide_on_the_table(columns, table):
         ({"item_id": "sku", "at": "when"}, "lacks event for the table events"),
         ({"event": "event"}, "lacks at, item_id"),
         ({"start": "when", "item_id": "sku"}, "lacks end for the table promotions"),
+        ({"friend_id": "n"}, "lacks customer_id for the table ties"),
+        ({"exposure_id": "n", "propensity": "total"}, "lacks at, customer_id, item_id for the table exposures"),
+        ({"customer_id": '"user id"', "friend_id": "n", "lat": "n"}, "computes lat from a customer's identifier"),
         (
             BASE | {"customer_id": '"user id"', "region": 'CAST("user id" AS VARCHAR)'},
             "computes region from a customer's identifier",
@@ -73,6 +83,20 @@ def test_no_mapping_takes_columns_of_our_names():
     )
     assert found.ours == ("item_id", "event", "at")
     assert found.needed == ("at", "event", "item_id")
+
+
+def test_a_log_keeps_no_columns_of_other_tables_that_happen_to_have_our_names():
+    schema = pl.Schema(dict.fromkeys(("item_id", "at", "event", "slot", "variant", "friend_id", "lat"), pl.String))
+    found = column_map(Source(format="csv"), schema, schema, place="x")
+    assert (found.table, set(found.ours)) == ("events", {"item_id", "at", "event"})
+
+
+def test_both_customers_of_a_tie_are_hidden():
+    found = mapped({"customer_id": '"user id"', "friend_id": "n"})
+    batch = pl.DataFrame({"user id": [7], "n": [5]})
+    raw, _ = found.apply(batch, KEY)
+    expected = pseudonymize(pl.Series([7, 5]), KEY).to_list()
+    assert [raw["customer_id"].item(), raw["friend_id"].item()] == expected
 
 
 def test_whatever_is_made_of_a_customer_is_hidden():

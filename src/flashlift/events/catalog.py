@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import dataframely as dy
 import polars as pl
 
 from flashlift.events.mapping import CUSTOMER_COLUMNS, ITEM_COLUMNS, ITEM_VALUES
-from flashlift.schema import Customers, ItemHistory, Items, Promotions
+from flashlift.schema import Customers, ItemHistory, Items, Ties
 
 __all__ = [
     "MIN_SHARED_HEAD",
@@ -20,10 +21,11 @@ __all__ = [
     "history_table",
     "item_records",
     "items_table",
+    "list_table",
     "merged",
     "merged_values",
+    "mutual",
     "person_records",
-    "promotions_table",
     "value_records",
 ]
 
@@ -145,10 +147,16 @@ def customers_table(records: pl.DataFrame) -> pl.DataFrame:
     return Customers.validate(customers.select(Customers.column_names()).sort("customer_id"), cast=True)
 
 
-def promotions_table(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Schema Promotions; of two promotions of an item with the same start, the one read later."""
-    rows = pl.concat(parts).unique(["item_id", "start"], keep="last", maintain_order=True)
-    return Promotions.validate(rows.select(Promotions.column_names()).sort("item_id", "start"), cast=True)
+def list_table(rows: pl.DataFrame, schema: type[dy.Schema]) -> pl.DataFrame:
+    """Rows in `schema`, ordered by its key; of two with the same key, the one read later."""
+    key = schema.primary_key()
+    return schema.validate(rows.unique(key, keep="last", maintain_order=True).sort(key), cast=True)
+
+
+def mutual(ties: pl.DataFrame) -> pl.DataFrame:
+    """Ties one row each way, whichever way they were told."""
+    one, other = Ties.column_names()
+    return pl.concat([ties, ties.select(pl.col(other).alias(one), pl.col(one).alias(other))])
 
 
 def _last_statements(records: pl.DataFrame, key: str, columns: Sequence[str], *more: pl.Expr) -> pl.DataFrame:

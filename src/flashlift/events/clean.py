@@ -38,6 +38,7 @@ RULES: Mapping[str, str] = {
     "unknown_currency": "a currency without a rate to the shop's",
     "in_future": "later than now",
     "before_earliest": "earlier than the earliest believable date",
+    "self_tie": "a social tie of a customer to nobody but that customer",
     "cancellation_without_purchase": "no earlier purchase of that item by that customer has so many units left",
 }
 

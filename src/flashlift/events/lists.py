@@ -1,32 +1,52 @@
-"""Tables that are lists, not logs: catalogs, item histories, promotions, customers."""
+"""Tables that are lists, not logs: catalogs, item histories, customers, promotions, ties, stores, exposures."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import dataframely as dy
 import polars as pl
 
 from flashlift.events.clean import item_values
-from flashlift.events.parse import instants, numbers, texts
+from flashlift.events.parse import instants, numbers, present, texts
 from flashlift.events.source import Source
-from flashlift.schema import Promotions
+from flashlift.schema import Exposures, Promotions, Stores, Ties
 
-__all__ = ["list_rows", "promotion_rows"]
+__all__ = ["PLAIN_LISTS", "list_rows", "plain_rows"]
 
+# Lists whose rows are the rows of our table; the others are folded item by item or customer by customer.
+PLAIN_LISTS: Mapping[str, type[dy.Schema]] = {
+    "promotions": Promotions,
+    "ties": Ties,
+    "stores": Stores,
+    "exposures": Exposures,
+}
 _REQUIRED = {
     "items": ("item_id",),
     "history": ("item_id", "at"),
     "customers": ("customer_id",),
     "promotions": ("item_id", "start", "end"),
+    "ties": ("customer_id", "friend_id"),
+    "stores": ("store_id",),
+    "exposures": ("exposure_id", "customer_id", "item_id", "at"),
 }
 _HISTORY = {"price": "list_price", "on_hand": "stock"}
 _TIMES = ("at", "start", "end")
-_NUMBERS = ("price", "position", "randomized", "list_price", "unit_cost", "stock", "on_hand")
+_SOUND = {
+    "price": pl.col("price") > 0,
+    "position": pl.col("position") >= 1,
+    "lat": pl.col("lat").is_between(-90, 90),
+    "lon": pl.col("lon").is_between(-180, 180),
+    "propensity": (pl.col("propensity") > 0) & (pl.col("propensity") <= 1),
+}
+_NUMBERS = (*_SOUND, "randomized", "list_price", "unit_cost", "stock", "on_hand")
 
 
 def list_rows(raw: pl.DataFrame, own: pl.DataFrame, source: Source, table: str) -> tuple[pl.DataFrame, int]:
     """Typed rows with the `rule` each one breaks (null: none), and how many item values cannot be used.
 
-    The only rule besides the source's own: `incomplete_<table>`, where a column that identifies the row is missing.
-    A list without times has `at` null.
+    Besides the source's own rules: `incomplete_<table>`, where a column that identifies the row is missing, and
+    `self_tie`. A list without times has `at` null.
     """
     if table == "history":  # the names of schema ItemHistory do as well
         raw = raw.rename({theirs: ours for theirs, ours in _HISTORY.items() if theirs in raw and ours not in raw})
@@ -40,24 +60,35 @@ def list_rows(raw: pl.DataFrame, own: pl.DataFrame, source: Source, table: str) 
     incomplete = pl.any_horizontal(pl.col(c).is_null() for c in _REQUIRED[table])
     rule = pl.coalesce(
         pl.when(incomplete).then(pl.lit(f"incomplete_{table}")),
+        *([pl.when(pl.col("customer_id") == pl.col("friend_id")).then(pl.lit("self_tie"))] if table == "ties" else []),
         *(pl.when(own[name]).then(pl.lit(name)) for name in own.columns),
     )
     return rows.with_columns(rule=rule), dropped
 
 
-def promotion_rows(rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
-    """Rows as schema Promotions; a promotion that does not say so was not drawn by lot."""
+def plain_rows(rows: pl.DataFrame, raw: pl.DataFrame, table: str) -> tuple[pl.DataFrame, int]:
+    """Rows in the schema of a plain list, and how many of their figures cannot be used and are null.
 
-    def number(name: str) -> pl.Series:
-        return numbers(raw[name]) if name in raw.columns else pl.Series(name, [None] * rows.height, dtype=pl.Float64)
+    A promotion that does not say so was not drawn by lot.
 
-    price, position = number("price"), number("position")
-    frame = rows.select("item_id", "start", "end").with_columns(
-        pl.select(pl.when(price > 0).then(price).alias("price")).to_series(),
-        pl.select(pl.when(position >= 1).then(position).cast(pl.Int64).alias("position")).to_series(),
-        randomized=(_flags(raw["randomized"]) if "randomized" in raw.columns else pl.lit(value=False)),
-    )
-    return frame.select(Promotions.column_names())
+    Args:
+        rows: typed, none of them breaks a rule; see `list_rows`.
+        raw: the same rows as the source has them.
+        table: a key of `PLAIN_LISTS`.
+    """
+    schema = PLAIN_LISTS[table].create_empty().schema
+    columns, dropped = [], 0
+    for name, dtype in schema.items():
+        if name not in raw.columns:
+            nothing = [False if dtype == pl.Boolean else None] * rows.height
+            columns.append(pl.Series(name, nothing, dtype=dtype))
+        elif name in _SOUND:
+            figure = numbers(raw[name]).to_frame().select(pl.when(_SOUND[name]).then(pl.col(name))).to_series()
+            dropped += int((present(raw[name]) & figure.is_null()).sum())
+            columns.append(figure.cast(dtype))
+        else:
+            columns.append(_flags(raw[name]) if dtype == pl.Boolean else rows[name])
+    return pl.DataFrame(columns), dropped
 
 
 def _flags(values: pl.Series) -> pl.Series:

@@ -11,7 +11,7 @@ import polars as pl
 from flashlift.errors import InputError
 from flashlift.events.source import Source
 from flashlift.privacy import Key, pseudonymize
-from flashlift.schema import Customers, Events, ItemHistory, Items, Promotions
+from flashlift.schema import Customers, Events, Exposures, ItemHistory, Items, Promotions, Stores, Ties
 
 __all__ = ["CUSTOMER_COLUMNS", "EVENT_COLUMNS", "ITEM_COLUMNS", "ITEM_VALUES", "ColumnMap", "column_map", "nearest"]
 
@@ -20,10 +20,13 @@ ITEM_COLUMNS = tuple(name for name in Items.column_names() if name != "item_id")
 ITEM_VALUES = ("list_price", "unit_cost", "stock")
 CUSTOMER_COLUMNS = tuple(name for name in Customers.column_names() if name != "customer_id")
 _TABLES = (Events, Items, Customers, Promotions, ItemHistory)
-KNOWN_COLUMNS = dict.fromkeys(name for table in _TABLES for name in table.column_names())
+_MORE_TABLES = {"ties": Ties, "stores": Stores, "exposures": Exposures}
+_COMMON = dict.fromkeys(name for table in _TABLES for name in table.column_names())
+KNOWN_COLUMNS = _COMMON | dict.fromkeys(name for table in _MORE_TABLES.values() for name in table.column_names())
+_OF_EXPOSURES = {"propensity", "variant", "experiment", "slot", "position"}
 
 # A customer's identifier, or anything computed from it, leaves the reader as a pseudonym only.
-PERSONS = ("customer_id", "account_id")
+PERSONS = ("customer_id", "friend_id", "account_id")
 PSEUDONYMIZABLE = (*PERSONS, "event_id", "order_id", "session_id", "exposure_id")
 
 _COMPUTED, _REJECT = "\0=", "\0!"
@@ -34,7 +37,7 @@ class ColumnMap:
     """A mapping checked against one source.
 
     Args:
-        table: "events", "items", "history", "promotions" or "customers".
+        table: "events", "items", "history", "promotions", "customers", "ties", "stores" or "exposures".
         plain: our column -> the source column it is.
         computed: our column -> expression.
         reject: name of a rule -> condition.
@@ -99,6 +102,10 @@ def column_map(source: Source, schema: pl.Schema, sampled: pl.Schema, *, place: 
             raise InputError(
                 f"The mapping of {place} fills {name!r}, which is no column of ours.{nearest(name, KNOWN_COLUMNS)}"
             )
+    table = _table(wanted, place, schema)
+    if not source.columns:  # a log may have a column of theirs named slot or variant
+        own = _MORE_TABLES[table].column_names() if table in _MORE_TABLES else []
+        wanted = {name: text for name, text in wanted.items() if name in _COMMON or name in own}
     plain = {name: text for name, text in wanted.items() if text in schema}
     computed = {name: _expression(text, f"column {name!r}") for name, text in wanted.items() if text not in schema}
     reject = {name: _expression(text, f"rule {name!r}") for name, text in source.reject.items()}
@@ -111,7 +118,7 @@ def column_map(source: Source, schema: pl.Schema, sampled: pl.Schema, *, place: 
             raise InputError(f"{place} has no column {root!r}; it has {', '.join(schema)}.{nearest(root, schema)}")
     typed = in_rules.union(*(roots[name] for name in computed))
     return ColumnMap(
-        table=_table(wanted, place, schema),
+        table=table,
         plain=plain,
         computed=computed,
         reject=reject,
@@ -141,15 +148,22 @@ def _expression(text: str, what: str) -> pl.Expr:
 
 def _table(wanted: Mapping[str, str], place: str, schema: pl.Schema) -> str:
     has = set(wanted)
+    logged = has & {"event", "quantity", "order_id", "session_id"}
     if "start" in has:
         table, required = "promotions", {"item_id", "start", "end"}
-    elif has & {"event", "quantity", "order_id", "session_id"} or {"customer_id", "item_id"} <= has:
+    elif "friend_id" in has and not logged:
+        table, required = "ties", {"customer_id", "friend_id"}
+    elif "exposure_id" in has and has & _OF_EXPOSURES and not logged:
+        table, required = "exposures", {"exposure_id", "customer_id", "item_id", "at"}
+    elif logged or {"customer_id", "item_id"} <= has:
         table, required = "events", {"item_id", "at", "event"}
     elif {"item_id", "at"} <= has:
         told = has & {*ITEM_VALUES, "price", "on_hand"}
         table, required = ("history", {"item_id", "at"}) if told else ("events", {"item_id", "at", "event"})
     elif "item_id" in has:
         table, required = "items", {"item_id"}
+    elif "store_id" in has and "customer_id" not in has:
+        table, required = "stores", {"store_id"}
     else:
         table, required = "customers", {"customer_id"}
     if missing := sorted(required - has):

@@ -15,11 +15,11 @@ from flashlift.artifacts import digest
 from flashlift.errors import InputError
 from flashlift.events import catalog
 from flashlift.events.clean import Cleaning, broken_rules, event_frame, item_values, typed_rows
-from flashlift.events.lists import list_rows, promotion_rows
+from flashlift.events.lists import PLAIN_LISTS, list_rows, plain_rows
 from flashlift.events.mapping import CUSTOMER_COLUMNS, ITEM_COLUMNS, ColumnMap
 from flashlift.events.parse import texts
 from flashlift.events.read import Feed
-from flashlift.events.store import Part, Shelf
+from flashlift.events.store import PART_KINDS, Part, Shelf
 from flashlift.privacy import Key
 from flashlift.schema import Events
 
@@ -57,11 +57,7 @@ class Reading:
     before: list[Part] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     held: pl.DataFrame = field(default_factory=Events.create_empty)
-    paths: dict[str, list[str]] = field(
-        default_factory=lambda: {
-            kind: [] for kind in ("cancelled", "rejected", "items", "values", "customers", "promotions")
-        }
-    )
+    paths: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in PART_KINDS})
     records: dict[str, list[pl.DataFrame]] = field(
         default_factory=lambda: {kind: [] for kind in ("items", "values", "customers")}
     )
@@ -206,7 +202,7 @@ class Reading:
         self.parts.append(Part(path=path, rows=events.height, first=events["at"][0], last=events["at"][-1]))
 
     def _take_list(self, raw: pl.DataFrame, own: pl.DataFrame, numbered: pl.Series) -> None:
-        """Rows of a catalog, an item history, promotions or a customer list."""
+        """Rows of any table but events."""
         table = self.columns.table
         rows, dropped = list_rows(raw, own, self.feed.source, table)
         self.values_dropped += dropped
@@ -223,8 +219,10 @@ class Reading:
             self.records["customers"].append(catalog.person_records(rows, rank=rank))
         elif table == "history":
             self.records["values"].append(catalog.value_records(rows, daily=False))
-        else:
-            self.paths["promotions"].append(self.shelf.put(promotion_rows(rows, raw), "seen"))
+        elif table in PLAIN_LISTS:
+            found, unusable = plain_rows(rows, raw, table)
+            self.values_dropped += unusable
+            self.paths[table].append(self.shelf.put(found, "seen"))
 
     def _refuse_wrong_mapping(self) -> None:
         first = not any(entry["table"] == "events" for entry in self.shelf.files)

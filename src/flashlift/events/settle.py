@@ -1,4 +1,4 @@
-"""Fold what all files of a store said into its tables: refunds, items, history, promotions, customers."""
+"""Fold what all files of a store said into its tables: all but the events themselves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import polars as pl
 
 from flashlift.events import catalog
 from flashlift.events.cancellations import match_cancellations
+from flashlift.events.lists import PLAIN_LISTS
 from flashlift.events.store import Shelf
 from flashlift.protocols import Progress
 from flashlift.schema import Events, Items, Rejected
@@ -28,8 +29,10 @@ def settle(shelf: Shelf, progress: Progress) -> None:
     tables["items"] = catalog.items_table(pl.concat(items)) if items else Items.create_empty()
     if persons := _parts(shelf, "customers"):
         tables["customers"] = catalog.customers_table(pl.concat(persons))
-    if sales := _parts(shelf, "promotions"):
-        tables["promotions"] = catalog.promotions_table(sales)
+    for name, schema in PLAIN_LISTS.items():
+        if rows := _parts(shelf, name):
+            together = catalog.mutual(pl.concat(rows)) if name == "ties" else pl.concat(rows)
+            tables[name] = catalog.list_table(together, schema)
     for name, frame in tables.items():
         shelf.tables[name] = shelf.put(frame, "tables")
     progress("settle the tables", 2, 2)

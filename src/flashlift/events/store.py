@@ -4,8 +4,8 @@
     events/              Events, sorted by time, one or more parts for each source file
     cancelled/           cancellations as read, to be matched again whenever a file arrives
     rejected/            Rejected, with the identity of each row
-    seen/                what each file said about items and customers
-    tables/              refunds, unmatched cancellations, items, history, promotions, customers
+    seen/                what each file said about items and customers, and the rows of plain lists
+    tables/              refunds, unmatched cancellations, and every table but the events
 
 A new file only adds parts; the manifest is then replaced in one step. So a reader sees the store before or after an
 ingestion and nothing between, and an ingestion that dies leaves nothing but parts nobody refers to, which the next
@@ -32,9 +32,13 @@ from flashlift.artifacts import FORMAT, digest, read_manifest, write_text
 from flashlift.errors import ArtifactError, OutputError
 from flashlift.schema import Events, Rejected, Tables
 
-__all__ = ["KIND", "Part", "Shelf", "open_store", "rejected_rows", "writing"]
+__all__ = ["KIND", "PART_KINDS", "Part", "Shelf", "open_store", "rejected_rows", "writing"]
 
 KIND = "events"
+PART_KINDS = (
+    *("cancelled", "rejected", "items", "values", "customers"),
+    *("promotions", "ties", "stores", "exposures"),
+)
 _FOLDERS = ("events", "cancelled", "rejected", "seen", "tables")
 _ORDER = [Events.at.name, Events.event_id.name]
 
@@ -107,8 +111,8 @@ class Shelf:
         return sorted(parts, key=lambda part: (part.first, part.last, part.path))
 
     def paths(self, kind: str) -> list[Path]:
-        """Part files of one kind ("cancelled", "rejected", "items", "values", "customers", ...) of all files read."""
-        return [self.folder / path for entry in self.files for path in entry[kind]]
+        """Part files of one of `PART_KINDS` of all files read; an older store may not know the kind."""
+        return [self.folder / path for entry in self.files for path in entry.get(kind, [])]
 
     def table(self, name: str) -> pl.DataFrame | None:
         """A current table; None where nothing of that kind was ever read."""
@@ -145,7 +149,7 @@ class Shelf:
     def sweep(self) -> None:
         """Remove parts that the manifest does not name: leftovers of an interrupted ingestion, and old tables."""
         named = set(self.tables.values()) | {part.path for part in self.parts}
-        for kind in ("cancelled", "rejected", "items", "values", "customers", "promotions"):
+        for kind in PART_KINDS:
             named |= {str(path.relative_to(self.folder)) for path in self.paths(kind)}
         for room in _FOLDERS:
             for path in (self.folder / room).glob("*.parquet"):
@@ -201,6 +205,9 @@ def open_store(store: Path) -> Tables:
         history=shelf.table("history"),
         promotions=shelf.table("promotions"),
         customers=shelf.table("customers"),
+        ties=shelf.table("ties"),
+        stores=shelf.table("stores"),
+        exposures=shelf.table("exposures"),
     )
 
 

@@ -12,7 +12,10 @@ from flashlift.errors import SettingsError
 __all__ = ["MarketConfig"]
 
 _AT_LEAST: dict[str, float] = {"n_events": 100, "n_items": 2, "n_customers": 10, "days": 28, "lift_mean": 1.0}
-_SHARES = ("elasticity_sd", "lift_sd", "pull_lower", "pull_upper", "randomized_frac", "new_item_frac", "refund_frac")
+_SHARES = (
+    *("elasticity_sd", "lift_sd", "pull_lower", "pull_upper", "randomized_frac", "new_item_frac", "refund_frac"),
+    *("account_frac", "store_frac"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,8 @@ class MarketConfig:
 
     Args:
         world: name of the law of demand, one of `flashlift.market.WORLDS`.
-        n_events: events the log should hold; met within some percent.
+        n_events: events the log should hold; met within some percent, less where businesses and stores sell without
+            much looking around.
         n_items: items at the end of the log.
         n_customers: customers.
         days: length of the log.
@@ -43,6 +47,9 @@ class MarketConfig:
             values sell out more.
         new_item_frac: share of items that arrived during the log.
         refund_frac: share of orders that are refunded.
+        account_frac: share of customers who buy for a business, below 1; 0 switches business accounts off.
+        ties_mean: mean number of friends of a customer, at most a tenth of the customers; 0 switches ties off.
+        store_frac: share of private customers' units that is bought in stores; 0 switches stores off.
 
     Raises:
         SettingsError: a value is out of its range.
@@ -69,6 +76,9 @@ class MarketConfig:
     cover_days: float = 90.0
     new_item_frac: float = 0.05
     refund_frac: float = 0.03
+    account_frac: float = 0.0
+    ties_mean: float = 0.0
+    store_frac: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -84,6 +94,13 @@ class MarketConfig:
             raise SettingsError(f"market elasticity_mean is {self.elasticity_mean}. Set it below -0.5.")
         if not self.state_rho < 1:
             raise SettingsError(f"market state_rho is {self.state_rho}. Set it between 0 and below 1.")
+        if not self.account_frac < 1:
+            raise SettingsError(f"market account_frac is {self.account_frac}. Set it between 0 and below 1.")
+        if self.ties_mean > self.n_customers / 10:
+            raise SettingsError(
+                f"market ties_mean is {self.ties_mean}. Set it to at most {self.n_customers / 10:g}, "
+                "a tenth of n_customers."
+            )
         if self.pull_lower > self.pull_upper:
             raise SettingsError(
                 f"market pull_lower {self.pull_lower} is above pull_upper {self.pull_upper}. Swap them."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,52 +10,35 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flashlift.market.accounts import place_orders, take_lots
 from flashlift.market.items import ItemBase
-from flashlift.market.population import CHANNELS, CustomerBase
-from flashlift.market.rhythm import hour_profiles, hours_within
-from flashlift.market.words import REGIONS
+from flashlift.market.population import CustomerBase
+from flashlift.market.rhythm import hours_by_part
+from flashlift.market.shoppers import Shoppers
+from flashlift.market.stores import reopened
+from flashlift.market.ties import WordOfMouth
+from flashlift.market.visits import BROWSE, COLLECT, NONE, SECONDS_PER_EPISODE, Visits, Window
+from flashlift.market.words import CHANNELS, ONLINE, REGIONS
 from flashlift.protocols import FloatArray, IntArray, Progress
 from flashlift.schema import EVENT_KINDS, Events
 
 __all__ = ["BROWSES_PER_ORDER", "EVENTS_PER_ORDER", "UNITS_PER_ORDER", "Window", "event_frames"]
 
 BROWSES_PER_ORDER = 5.0  # looks at an item that end without a purchase, per order
-_EPISODES_PER_VISIT = 3.0
 _DAY = timedelta(days=1)
-_PAIR_FRAC = 0.16  # of the possible pairs of units, how many are one order of two
-_REPEAT_VIEW_FRAC = np.array([0.3, 0.5])  # chance of one more view: browsing, buying
-_FAVORITE_FRAC = np.array([0.06, 0.10])
-_CART_FRAC = np.array([0.10, 0.92])
-_UNCART_FRAC = np.array([0.25, 0.0])  # of carts
+# Chances by the manner of the episode: to browse, to buy online, to order for a business, to buy in a store.
+_REPEAT_VIEW_FRAC = np.array([0.3, 0.5, 0.0, 0.0])  # of one more view
+_FAVORITE_FRAC = np.array([0.06, 0.10, 0.0, 0.0])
+_CART_FRAC = np.array([0.10, 0.92, 1.0, 0.0])
+_UNCART_FRAC = np.array([0.25, 0.0, 0.0, 0.0])  # of carts
 UNITS_PER_ORDER = 1.02
 EVENTS_PER_ORDER = float(
     np.array([BROWSES_PER_ORDER, 1.0])
-    @ (1 / (1 - _REPEAT_VIEW_FRAC) + _FAVORITE_FRAC + _CART_FRAC * (1 + _UNCART_FRAC))
+    @ (1 / (1 - _REPEAT_VIEW_FRAC) + _FAVORITE_FRAC + _CART_FRAC * (1 + _UNCART_FRAC))[:2]
     + 1.0
 )
 _KIND = {name: code for code, name in enumerate(EVENT_KINDS)}
 Columns = dict[str, npt.NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """What is sold and looked at in a stretch of time within one calendar day, one entry per item.
-
-    Args:
-        start: first instant, UTC.
-        end: end, UTC, exclusive.
-        sold: units bought.
-        looks: expected looks that end without a purchase.
-        discount: fraction off the list price.
-        price: price per unit.
-    """
-
-    start: datetime
-    end: datetime
-    sold: npt.NDArray[np.integer[Any]]
-    looks: FloatArray
-    discount: FloatArray
-    price: FloatArray
 
 
 def event_frames(
@@ -112,43 +94,40 @@ class _Scene:
     """The shop's customers and items, ready to be sampled."""
 
     def __init__(self, items: ItemBase, customers: CustomerBase) -> None:
-        self._items, self._customers = items, customers
-        self._profiles = hour_profiles()
-        self._deal_taste = customers.taste * np.exp(customers.sensitivity)[:, None]
+        self._customers = customers
+        self._shoppers = Shoppers(customers, items.category)
+        self._hours = hours_by_part(customers.kind, customers.activity)
+        self._word_of_mouth = WordOfMouth(customers.friends) if customers.friends else None
         self._kinds = pl.Series(EVENT_KINDS, dtype=pl.Enum(EVENT_KINDS))
         self._customer_ids = customers.frame[Events.customer_id.name]
         self._item_ids = items.frame[Events.item_id.name]
+        self._store_ids = customers.chain.frame[Events.store_id.name] if customers.chain else None
 
     def play(self, window: Window, first_visit: int, *, rng: np.random.Generator) -> tuple[Columns, int]:
         """All events of the window but refunds, in no order, and the number of visits they belong to."""
-        item, quantity = _episodes(window, rng)
-        if not len(item):
+        visits = self._visits(window, rng)
+        if visits is None:
             return _no_rows(), 0
-        day = window.start.replace(hour=0, minute=0, second=0, microsecond=0)
-        within = hours_within(day, window.start, window.end)
-        profile = self._profiles[int(day.weekday() >= 5)] * within
-        visitor, start = self._visits(len(item) / _EPISODES_PER_VISIT, profile, within, rng)
-        visit = self._who(visitor, item, window.discount[item] > 0, rng)
-
-        order = np.lexsort((rng.random(len(visit)), visit))
-        visit, item, quantity = visit[order], item[order], quantity[order]
+        order = np.lexsort((rng.random(len(visits.visit)), visits.visit))
+        visit, item = visits.visit[order], visits.item[order]
+        quantity, manner = visits.quantity[order], visits.manner[order]
         opens = np.flatnonzero(np.diff(visit, prepend=-1))
         nth = np.arange(len(visit)) - np.repeat(opens, np.diff(opens, append=len(visit)))
-        begins = start[visit] + 150.0 * nth + rng.uniform(0.0, 60.0, len(visit))
-        episode, kind, second = _funnel(begins, quantity, opens, rng)
+        begins = visits.begins[visit] + SECONDS_PER_EPISODE * nth + rng.uniform(0.0, 60.0, len(visit))
+        episode, kind, second = _funnel(begins, manner, opens, rng)
 
         of_visit = visit[episode]
-        last = np.zeros(len(visitor))
+        last = np.zeros(len(visits))
         np.maximum.at(last, of_visit, second)
-        length = (window.end - day) / timedelta(seconds=1)
-        second = second - np.maximum(last - (length - 1.0), 0.0)[of_visit]
-        second = np.maximum(second, (window.start - day) / timedelta(seconds=1))
-        usual = self._customers.channel[visitor]
-        channel = np.where(rng.random(len(visitor)) < 0.85, usual, rng.integers(len(CHANNELS), size=len(visitor)))
+        second = second - np.maximum(last - (visits.closes - 1.0), 0.0)[of_visit]
+        second = np.maximum(second, visits.opens[of_visit])
+        usual = self._customers.channel[visits.customer]
+        own = np.where(rng.random(len(visits)) < 0.85, usual, rng.integers(len(ONLINE), size=len(visits)))
+        channel = np.where(visits.channel == NONE, own, visits.channel)
         bought = kind == _KIND["purchase"]
         columns = {
-            "at": _instant(day) + (second * 1e6).astype(np.int64),
-            "customer": visitor[of_visit],
+            "at": _instant(window.day) + (second * 1e6).astype(np.int64),
+            "customer": visits.customer[of_visit],
             "item": item[episode],
             "kind": kind,
             "price": window.price[item[episode]],
@@ -156,37 +135,33 @@ class _Scene:
             "visit": of_visit + first_visit,
             "ordered": bought,
             "channel": channel[of_visit],
+            "store": visits.store[of_visit],
         }
-        return columns, len(visitor)
+        return columns, len(visits)
 
-    def _visits(
-        self, n: float, profile: FloatArray, within: FloatArray, rng: np.random.Generator
-    ) -> tuple[IntArray, FloatArray]:
-        """Customers who visit in the window, about `n`, and the second of the day when each begins."""
-        customers = self._customers
-        weight = customers.activity * profile.sum(axis=1)[customers.kind]
-        visitor = np.flatnonzero(rng.random(len(weight)) < n * weight / weight.sum())
-        if not len(visitor):
-            visitor = rng.choice(len(weight), size=1, p=weight / weight.sum())
-        cumulative = profile.cumsum(axis=1)
-        place = rng.random(len(visitor)) * cumulative[customers.kind[visitor], -1]
-        hour = (place[:, None] >= cumulative[customers.kind[visitor]]).sum(axis=1).clip(0, 23)
-        first = np.flatnonzero(within)[0]
-        offset = np.where(hour == first, 1.0 - within[hour], 0.0)  # the first hour may have begun before the window
-        return visitor, 3600.0 * (hour + offset + rng.random(len(visitor)) * within[hour])
-
-    def _who(
-        self, visitor: IntArray, item: IntArray, deal: npt.NDArray[np.bool_], rng: np.random.Generator
-    ) -> IntArray:
-        """Place in `visitor` of the customer of each episode: taste for the category, and for deals where it is one."""
-        taste = np.hstack([self._customers.taste[visitor], self._deal_taste[visitor]])
-        cumulative = taste.cumsum(axis=0)
-        cumulative /= cumulative[-1]
-        kinds = taste.shape[1]
-        column = self._items.category[item] + deal * (kinds // 2)
-        ladder = (cumulative + np.arange(kinds)).T.ravel()  # one search in all columns at once
-        found = np.searchsorted(ladder, column + rng.random(len(item)), side="right") - column * len(visitor)
-        return np.asarray(found.clip(0, len(visitor) - 1))
+    def _visits(self, window: Window, rng: np.random.Generator) -> Visits | None:
+        """The units of the window, shared out to businesses, stores and visits online; None where nothing happens."""
+        customers, sold, found = self._customers, window.sold.astype(np.int64), []
+        businesses, streets, words = rng.spawn(3)
+        hours = self._hours[window.weekend] @ window.within
+        online, business, store = customers.parts[window.weekend] * hours
+        if customers.accounts and business:
+            units = businesses.binomial(sold.sum(), business / (online + business + store))
+            item, quantity = take_lots(sold, units, rng=businesses)
+            sold[item] -= quantity
+            if len(item):
+                found.append(place_orders(customers.accounts, window, item, quantity, rng=businesses))
+        if customers.chain and store:
+            there = streets.binomial(sold, store / (online + store))
+            sold -= there
+            if there.any():
+                found.append(self._shoppers.in_stores(customers.chain, window, there, rng=streets))
+        if private := self._shoppers.online(window, sold, rng=rng):
+            found.append(private)
+        if not found:
+            return None
+        visits = Visits.joined(found)
+        return visits if self._word_of_mouth is None else self._word_of_mouth.carry(visits, window, rng=words)
 
     def frame(self, parts: list[Columns], first_event: int, prefix: str) -> pl.DataFrame:
         """Schema Events of the parts, in order of time."""
@@ -198,6 +173,10 @@ class _Scene:
         refund = pl.Series(columns["kind"] == _KIND["refund"])
         nothing = pl.Series([None], dtype=pl.String).new_from_index(0, n)
         channel = pl.Series(CHANNELS, dtype=pl.String).gather(columns["channel"])
+        store, online = nothing, pl.Series(columns["store"] == NONE)
+        if self._store_ids is not None:
+            place = pl.Series(columns["store"]).clip(lower_bound=0)
+            store = nothing.zip_with(online, self._store_ids.gather(place))
         return pl.DataFrame(
             {
                 Events.event_id.name: prefix + pl.Series(np.arange(first_event, first_event + n)).cast(pl.String),
@@ -209,38 +188,27 @@ class _Scene:
                 Events.currency.name: pl.Series(["EUR"]).new_from_index(0, n),
                 Events.quantity.name: columns["quantity"].astype(np.int64),
                 Events.order_id.name: (prefix + "o" + visit.cast(pl.String)).zip_with(ordered, nothing),
-                Events.session_id.name: (prefix + "v" + visit.cast(pl.String)).zip_with(~refund, nothing),
+                Events.session_id.name: (prefix + "v" + visit.cast(pl.String)).zip_with(~refund & online, nothing),
                 Events.exposure_id.name: nothing,
                 Events.channel.name: channel,
                 Events.region.name: pl.Series(REGIONS).gather(self._customers.region[columns["customer"]]),
-                Events.store_id.name: nothing,
+                Events.store_id.name: store,
             }
         )
 
 
-def _episodes(window: Window, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Item and units of each episode, a customer's dealing with an item; 0 units where nothing is bought."""
-    pairs = rng.binomial(window.sold // 2, _PAIR_FRAC)
-    singles = window.sold - 2 * pairs
-    looks = rng.poisson(window.looks)
-    every = np.arange(len(looks))
-    item = np.concatenate([np.repeat(every, n) for n in (singles, pairs, looks)])
-    return item, np.repeat(np.array([1, 2, 0]), [singles.sum(), pairs.sum(), looks.sum()])
-
-
 def _funnel(
-    begins: FloatArray, quantity: IntArray, opens: IntArray, rng: np.random.Generator
+    begins: FloatArray, manner: IntArray, opens: IntArray, rng: np.random.Generator
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """Events of the episodes: number of the episode, kind, second of the day.
 
     `begins` is the second at which an episode begins, `opens` the first episode of each visit.
     """
     n = len(begins)
-    buys = (quantity > 0).astype(np.int64)
-    views = rng.geometric(1.0 - _REPEAT_VIEW_FRAC[buys])
-    favored = rng.random(n) < _FAVORITE_FRAC[buys]
-    carted = rng.random(n) < _CART_FRAC[buys]
-    dropped = carted & (rng.random(n) < _UNCART_FRAC[buys])
+    views = np.where(manner == COLLECT, 0, rng.geometric(1.0 - _REPEAT_VIEW_FRAC[manner]))
+    favored = rng.random(n) < _FAVORITE_FRAC[manner]
+    carted = rng.random(n) < _CART_FRAC[manner]
+    dropped = carted & (rng.random(n) < _UNCART_FRAC[manner])
     seen = begins + 20.0 * views
     # A visit pays at its end, one order line after the other.
     size = np.diff(opens, append=n)
@@ -252,7 +220,7 @@ def _funnel(
         ("favorite", np.flatnonzero(favored), seen[favored] + 4.0),
         ("cart", np.flatnonzero(carted), seen[carted] + 8.0),
         ("uncart", np.flatnonzero(dropped), seen[dropped] + 20.0),
-        ("purchase", np.flatnonzero(buys), pays[buys > 0]),
+        ("purchase", np.flatnonzero(manner != BROWSE), pays[manner != BROWSE]),
     ]
     kind = np.repeat([_KIND[name] for name, _, _ in parts], [len(episode) for _, episode, _ in parts])
     return (
@@ -269,6 +237,8 @@ def _send_back(found: Columns, refund_frac: float, until: datetime, *, rng: np.r
     back = {name: column[chosen] for name, column in found.items()}
     days = 1.0 + rng.exponential(6.0, len(chosen))
     back["at"] = back["at"] + (days * 86_400e6).astype(np.int64)
+    in_store = back["store"] != NONE
+    back["at"][in_store] = reopened(back["at"][in_store], rng=rng)
     back["kind"] = np.full(len(chosen), _KIND["refund"])
     kept = back["at"] < _instant(until)
     return {name: column[kept] for name, column in back.items()}
@@ -280,7 +250,7 @@ def _instant(at: datetime) -> int:
 
 
 def _no_rows() -> Columns:
-    names = ("at", "customer", "item", "kind", "price", "quantity", "visit", "channel")
+    names = ("at", "customer", "item", "kind", "price", "quantity", "visit", "channel", "store")
     return {name: np.array([], dtype=np.float64 if name == "price" else np.int64) for name in names} | {
         "ordered": np.array([], dtype=bool)
     }

@@ -10,7 +10,19 @@ import numpy as np
 
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["KINDS", "Calendar", "hour_profiles", "hours_within", "shop_calendar"]
+__all__ = [
+    "KINDS",
+    "OFFICE",
+    "OFFICE_HOURS",
+    "STORE",
+    "STORE_HOURS",
+    "Calendar",
+    "hour_profiles",
+    "hours_by_part",
+    "hours_within",
+    "seconds_of_day",
+    "shop_calendar",
+]
 
 # Peaks of each kind of customer's day on weekdays: (hour, width in hours, weight); a little is bought at any hour.
 KINDS: dict[str, tuple[tuple[float, float, float], ...]] = {
@@ -21,6 +33,12 @@ KINDS: dict[str, tuple[tuple[float, float, float], ...]] = {
 }
 _WEEKDAY = np.array([0.95, 0.92, 0.93, 0.97, 1.08, 1.18, 0.97])  # Monday first; mean 1
 _WEEKEND_DELAY = 1.5  # hours that a peak moves on Saturday and Sunday
+
+# Share of each hour in what businesses order and in what stores sell, (24,), and the hours [from, until) they are open.
+OFFICE_HOURS, STORE_HOURS = (8, 18), (9, 20)
+OFFICE, STORE = np.zeros(24), np.zeros(24)
+OFFICE[slice(*OFFICE_HOURS)] = (0.07, 0.12, 0.14, 0.12, 0.06, 0.09, 0.13, 0.12, 0.09, 0.06)
+STORE[slice(*STORE_HOURS)] = (0.04, 0.07, 0.09, 0.11, 0.09, 0.08, 0.08, 0.11, 0.14, 0.12, 0.07)
 
 
 def hour_profiles() -> FloatArray:
@@ -42,6 +60,30 @@ def hours_within(day: datetime, start: datetime, end: datetime) -> FloatArray:
     upper = (end - day) / timedelta(hours=1)
     hour = np.arange(24.0)
     return np.asarray(np.clip(np.minimum(hour + 1.0, upper) - np.maximum(hour, lower), 0.0, 1.0))
+
+
+def seconds_of_day(profile: FloatArray, row: IntArray, within: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A second of the day for each entry of `row`, drawn by that row of `profile` within a part of the day.
+
+    Args:
+        profile: weight of each hour, (n_rows, 24).
+        row: rows of `profile`, (n,).
+        within: part of each hour that may be drawn, (24,).
+        rng: of the draw.
+    """
+    cumulative = (profile * within).cumsum(axis=1)
+    place = rng.random(len(row)) * cumulative[row, -1]
+    hour = (place[:, None] >= cumulative[row]).sum(axis=1).clip(0, 23)
+    first = np.flatnonzero(within)[0]
+    offset = np.where(hour == first, 1.0 - within[hour], 0.0)  # the first hour may have begun before the window
+    return np.asarray(3600.0 * (hour + offset + rng.random(len(row)) * within[hour]))
+
+
+def hours_by_part(kind: IntArray, activity: FloatArray) -> FloatArray:
+    """Share of each hour in what is sold online, to businesses and in stores, (2: weekday and weekend, 3, 24)."""
+    weight = np.bincount(kind, activity, minlength=len(KINDS))
+    online = np.einsum("k,wkh->wh", weight / weight.sum(), hour_profiles())
+    return np.stack([online, *(np.tile(part, (2, 1)) for part in (OFFICE, STORE))], axis=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +114,20 @@ class Calendar:
         return np.array([[self.share(day, *window) for day in days] for window in windows]).reshape(-1, len(days))
 
 
-def shop_calendar(kind: IntArray, activity: FloatArray, n_categories: int, *, rng: np.random.Generator) -> Calendar:
-    """The shop's rhythm is that of its customers, weighed by their activity."""
-    weight = np.bincount(kind, activity, minlength=len(KINDS))
+def shop_calendar(
+    kind: IntArray, activity: FloatArray, parts: FloatArray, n_categories: int, *, rng: np.random.Generator
+) -> Calendar:
+    """The shop's rhythm is that of its customers.
+
+    Args:
+        kind: of each customer, as index into `KINDS`.
+        activity: of each customer.
+        parts: share of units sold online, to businesses and in stores, (2: weekday and weekend, 3); rows sum to 1.
+        n_categories: number of categories, each with its season.
+        rng: of the seasons.
+    """
     return Calendar(
-        hour_share=np.einsum("k,wkh->wh", weight / weight.sum(), hour_profiles()),
+        hour_share=np.einsum("wp,wph->wh", parts, hours_by_part(kind, activity)),
         amplitude=rng.uniform(0.05, 0.35, n_categories),
         peak=rng.uniform(0.0, 365.0, n_categories),
     )

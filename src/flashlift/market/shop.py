@@ -145,7 +145,7 @@ class SimulatedShop:
         )
 
     def write(self, folder: Path) -> None:
-        """Write events, items, history, promotions and customers as Parquet files; never holds all events.
+        """Write every table the shop has as a Parquet file; never holds all events.
 
         Raises:
             OutputError: the folder cannot be written.
@@ -250,11 +250,14 @@ class SimulatedShop:
             )
 
     def _small_tables(self) -> dict[str, pl.DataFrame]:
+        friends, chain = self.customers.friends, self.customers.chain
         return {
             "items": self.item_table,
             "history": item_history(self.config, self.items, self.past),
             "promotions": promotions(self.config, self.items, self.past),
             "customers": self.customers.frame,
+            **({"ties": friends.frame} if friends else {}),
+            **({"stores": chain.frame} if chain else {}),
         }
 
 
@@ -277,7 +280,9 @@ def simulate(config: MarketConfig, *, seed: int, progress: Progress = silent) ->
     law = plainest(config, items, rng=law_chances[0])
     for mechanism, rng in zip(world.mechanisms, law_chances[1:], strict=True):
         law = mechanism(law, config, items, rng)
-    calendar = shop_calendar(customers.kind, customers.activity, int(items.category.max()) + 1, rng=streams["calendar"])
+    calendar = shop_calendar(
+        customers.kind, customers.activity, customers.parts, int(items.category.max()) + 1, rng=streams["calendar"]
+    )
     past = live_through(config, items, calendar, law, rng=streams["past"])
     return SimulatedShop(
         config=config,

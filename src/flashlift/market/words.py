@@ -1,8 +1,8 @@
-"""Vocabulary of the simulated shop: categories with their nouns and price level, brands, and qualities of items."""
+"""Vocabulary of the simulated shop: categories with their nouns and prices, brands, qualities, segments, places."""
 
 from __future__ import annotations
 
-__all__ = ["BRANDS", "CATEGORIES", "QUALITIES", "REGIONS"]
+__all__ = ["BRANDS", "BUSINESS", "CATEGORIES", "CENTERS", "CHANNELS", "ONLINE", "QUALITIES", "REGIONS", "SEGMENTS"]
 
 # Leaf category -> (median list price, nouns).
 CATEGORIES: dict[str, tuple[float, tuple[str, ...]]] = {
@@ -49,3 +49,10 @@ QUALITIES: dict[str, tuple[float, float]] = {
 }
 
 REGIONS = ("north", "south", "east", "west", "capital")
+CENTERS = ((57.0, 14.0), (47.0, 14.5), (52.0, 21.0), (51.5, 7.0), (52.0, 13.5))  # latitude and longitude of each region
+
+ONLINE = ("app", "web", "social")
+CHANNELS = (*ONLINE, "store")
+
+SEGMENTS = ("loyal", "regular", "bargain")  # of private customers, by their weakness for deals
+BUSINESS = "business"

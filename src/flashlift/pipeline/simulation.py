@@ -17,6 +17,7 @@ from flashlift.settings import load_settings
 __all__ = ["judge", "simulate"]
 
 FUTURES = 400
+TABLES = ("events", "items", "history", "promotions", "customers")
 SETTINGS = """\
 # A simulated shop with known truth. Customers, items and prices are invented.
 [shop]
@@ -27,26 +28,7 @@ work = "work"
 [cleaning]
 now = {now}
 
-[[sources]]
-format = "parquet"
-path = "tables/events.parquet"
-
-[[sources]]
-format = "parquet"
-path = "tables/items.parquet"
-
-[[sources]]
-format = "parquet"
-path = "tables/history.parquet"
-
-[[sources]]
-format = "parquet"
-path = "tables/promotions.parquet"
-
-[[sources]]
-format = "parquet"
-path = "tables/customers.parquet"
-
+{sources}
 [campaign]
 days = 2
 slots = [
@@ -54,21 +36,48 @@ slots = [
   {{ at = 18:00:00, hours = 4, positions = 5 }},
 ]
 """
+SOURCE = """\
+[[sources]]
+format = "parquet"
+path = "tables/{table}.parquet"
+"""
 
 
-def simulate(folder: Path, *, n_events: int, seed: int, progress: Progress = silent) -> Path:
+def simulate(
+    folder: Path,
+    *,
+    n_events: int,
+    seed: int,
+    account_frac: float = 0.0,
+    ties_mean: float = 0.0,
+    store_frac: float = 0.0,
+    progress: Progress = silent,
+) -> Path:
     """Write a shop's tables, what is needed to make it again, and settings to run on it. Returns the settings file.
+
+    Args:
+        folder: where to.
+        n_events: about how many events.
+        seed: another seed is another shop.
+        account_frac: see `market.MarketConfig`, as for the next two.
+        ties_mean: see there.
+        store_frac: see there.
+        progress: told how far it is.
 
     Raises:
         OutputError: the folder holds settings already, or cannot be written.
+        SettingsError: a size or share is out of its range.
     """
     settings = folder / "flashlift.toml"
     if settings.exists():
         raise OutputError(f"{settings} exists already. Choose another folder, or delete it for a new shop.")
-    shop = market.simulate(market.MarketConfig.sized(n_events), seed=seed, progress=progress)
+    people = {"account_frac": account_frac, "ties_mean": ties_mean, "store_frac": store_frac}
+    shop = market.simulate(market.MarketConfig.sized(n_events, **people), seed=seed, progress=progress)
     shop.write(folder / "tables")
-    artifacts.write_text(settings, SETTINGS.format(seed=seed, now=shop.now.isoformat()))
-    artifacts.write_text(folder / "market.json", json.dumps({"n_events": n_events, "seed": seed}) + "\n")
+    tables = TABLES + ("ties",) * bool(ties_mean) + ("stores",) * bool(store_frac)
+    sources = "\n".join(SOURCE.format(table=table) for table in tables)
+    artifacts.write_text(settings, SETTINGS.format(seed=seed, now=shop.now.isoformat(), sources=sources))
+    artifacts.write_text(folder / "market.json", json.dumps({"n_events": n_events, "seed": seed} | people) + "\n")
     return settings
 
 
@@ -83,8 +92,9 @@ def judge(folder: Path, progress: Progress = silent) -> pl.DataFrame:
     """
     try:
         made = json.loads((folder / "market.json").read_text())
-        world = market.simulate(market.MarketConfig.sized(made["n_events"]), seed=made["seed"], progress=progress)
-    except (OSError, ValueError, KeyError) as error:
+        seed = made.pop("seed")
+        world = market.simulate(market.MarketConfig.sized(**made), seed=seed, progress=progress)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{folder} holds no simulated shop. Run `flashlift simulate {folder}` first.") from error
     settings = load_settings(folder / "flashlift.toml")
     shop = Shop.open(settings)
