@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flashlift.domain import Campaign
 from flashlift.events import ADAPTERS, RULES
+from flashlift.market import WORLDS
 from flashlift.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +28,12 @@ def test_data_page_names_every_rule_and_adapter() -> None:
     text = (ROOT / "docs" / "data.md").read_text()
     for name in (*RULES, *ADAPTERS):
         assert f"`{name}`" in text, name
+
+
+def test_the_page_of_worlds_names_every_world() -> None:
+    text = (ROOT / "docs" / "worlds.md").read_text()
+    for name in WORLDS:
+        assert f"| `{name}` |" in text, name
 
 
 def test_every_example_is_valid_and_makes_a_campaign() -> None:

@@ -1,0 +1,54 @@
+"""Which designs of a test tell the truth about a price when stock is limited?
+
+python -m benchmarks.experiment_truth               every world, stock at 0.5, 1 and 3 times demand; resumes
+python -m benchmarks.experiment_truth --reduced     fewer replicates; under three minutes on two cores
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import polars as pl
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from benchmarks.experiment_truth.block import Size
+from benchmarks.experiment_truth.page import chart, markdown, table
+from benchmarks.experiment_truth.study import Task, folder_of, run
+from flashlift import market
+
+ROOT = Path(__file__).parents[2]
+OUT = Path(__file__).parents[1] / "out" / "experiment_truth"
+STOCKS = (0.5, 1.0, 3.0)
+
+
+def main() -> None:
+    """Run what is missing, then print the table; the full study also writes page and chart."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.experiment_truth", description=__doc__)
+    parser.add_argument("--worlds", nargs="+", default=list(market.WORLDS), choices=market.WORLDS, metavar="WORLD")
+    parser.add_argument("--reduced", action="store_true", help="four small blocks instead of forty")
+    parser.add_argument("--workers", type=int, default=2)
+    args = parser.parse_args()
+    size = Size(n_blocks=4, n_futures=5, n_deals=60, n_items=120, n_customers=4_000) if args.reduced else Size()
+    folder = folder_of(OUT, size)
+    blocks = range(size.n_blocks)
+    tasks = [Task(world=w, stock=s, block=b) for b in blocks for w in args.worlds for s in STOCKS]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn()) as bar:
+        job = bar.add_task("blocks", total=len(tasks))
+        run(tasks, size, folder, workers=args.workers, told=lambda: bar.advance(job))
+    figures = table(args.worlds, STOCKS, blocks, folder)
+    with pl.Config(tbl_rows=-1, tbl_width_chars=180, fmt_str_lengths=40, float_precision=2):
+        print(figures)
+    figures.write_csv(folder / "table.csv")
+    whole = not args.reduced and set(args.worlds) == set(market.WORLDS)
+    place = ROOT / "docs" if whole else folder
+    (place / "images").mkdir(exist_ok=True)
+    page = place / "experiments.md"
+    page.write_text(markdown(figures, size, "python -m benchmarks.experiment_truth" + " --reduced" * args.reduced))
+    chart(figures).save(place / "images" / "experiment_truth.png", scale_factor=2)
+    print(f"wrote {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
