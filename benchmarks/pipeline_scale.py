@@ -19,7 +19,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from flashlift import pipeline
+from flashlift import market, pipeline
 
 STAGES = ("ingest", "train", "plan", "report")
 
@@ -58,7 +58,7 @@ def main() -> None:
     for size in (int(text) for text in sys.argv[1:]):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            settings = pipeline.simulate(folder, n_events=size, seed=0)
+            settings = pipeline.simulate(folder, market.MarketConfig.sized(size), seed=0)
             events = folder / "tables" / "events.parquet"
             n = pq.ParquetFile(events).metadata.num_rows
             floor = copy(events, folder / "copy.parquet")

@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.experiment_truth import designs
 from benchmarks.experiment_truth.block import CONTROL, TREATMENT, Block, Design, Size, make_block
+from benchmarks.worlds_code import worlds_code
 
 __all__ = ["Task", "designs_found", "folder_of", "load", "run"]
 
@@ -44,8 +45,9 @@ def designs_found() -> dict[str, Design]:
 
 
 def folder_of(out: Path, size: Size) -> Path:
-    """Where results of this size are kept."""
-    told = json.dumps(asdict(size) | {"control": CONTROL, "treatment": TREATMENT}, sort_keys=True)
+    """Where results are kept: another folder for another size, and for worlds that are not the same any more."""
+    facts = asdict(size) | {"control": CONTROL, "treatment": TREATMENT, "worlds": worlds_code()}
+    told = json.dumps(facts, sort_keys=True)
     return out / blake2b(told.encode(), digest_size=6).hexdigest()
 
 

@@ -243,6 +243,7 @@ def simulate(
     folder: Annotated[Path, typer.Argument(help="Folder of the simulated shop.")],
     events: Annotated[int, typer.Option(min=1000, help="About how many events to write.")] = 200_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another shop.")] = 0,
+    world: Annotated[str, typer.Option(help="How demand works there: a name from docs/worlds.md.")] = "mixture",
     accounts: Annotated[float, typer.Option(min=0, help="Share of customers who buy for a business.")] = 0.0,
     ties: Annotated[float, typer.Option(min=0, help="Mean number of friends of a customer.")] = 0.0,
     stores: Annotated[float, typer.Option(min=0, max=1, help="Share of private purchases in stores.")] = 0.0,
@@ -252,19 +253,14 @@ def simulate(
 
     Example: flashlift simulate shop && flashlift run -s shop/flashlift.toml && flashlift simulate shop --judge
     """
-    from flashlift import pipeline
+    from flashlift import market, pipeline
 
     if not judge:
+        config = market.MarketConfig.sized(
+            events, world=world, account_frac=accounts, ties_mean=ties, store_frac=stores
+        )
         with _progress() as progress:
-            settings_file = pipeline.simulate(
-                folder,
-                n_events=events,
-                seed=seed,
-                account_frac=accounts,
-                ties_mean=ties,
-                store_frac=stores,
-                progress=progress,
-            )
+            settings_file = pipeline.simulate(folder, config, seed=seed, progress=progress)
         out.print(f"Next: flashlift run -s {settings_file}", soft_wrap=True)
         return
     with _progress() as progress:

@@ -93,6 +93,22 @@ def test_the_plan_is_judged_in_the_true_future(shop: Path) -> None:
     assert "flashlift" in said
 
 
+def test_a_deleted_plan_is_made_again(shop: Path) -> None:
+    before = load_plan(shop / "work" / "plan").plan
+    shutil.rmtree(shop / "work" / "plan")
+    flashlift("plan", "-s", shop / "flashlift.toml")
+    assert load_plan(shop / "work" / "plan").plan == before
+
+
+def test_a_simulated_shop_is_of_the_world_asked_for(tmp_path: Path) -> None:
+    flashlift("simulate", tmp_path / "shop", "--events", 2_000, "--world", "kinked")
+    assert json.loads((tmp_path / "shop" / "market.json").read_text())["world"] == "kinked"
+    done = CliRunner().invoke(app, ["simulate", str(tmp_path / "other"), "--world", "flat"])
+    assert done.exit_code == 4
+    assert "Choose one of attention" in done.output
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_saved_plan_can_be_checked_by_anybody(shop: Path, tmp_path: Path) -> None:
     said = " ".join(flashlift("check", shop / "work" / "plan").output.split())
     assert "Verdict of that time: every limit kept, and the stated figures are true" in said

@@ -59,10 +59,10 @@ class Shop:
         )
 
     def stage(self, name: str, work: Callable[[str], dict[str, pl.DataFrame]], *settings: object) -> artifacts.Artifact:
-        """Do a stage, or read its evidence back if all it depends on is unchanged.
+        """Do a stage, or read its evidence back if all it depends on is unchanged and its model is there.
 
         Args:
-            name: of the stage.
+            name: of the stage, and of the folder that holds its model.
             work: does it and returns its tables; it is given the digest of the inputs. InsufficientDataError
                 makes the stage a skipped one, with the reason in the manifest.
             settings: what the stage depends on beside the data and the version.
@@ -71,7 +71,9 @@ class Shop:
         inputs = artifacts.digest(name, self.data_hash, version("flashlift"), *parts)
         place = self.folder / "evidence" / name
         if _inputs(place) == inputs:
-            return artifacts.load(place, "evidence")
+            kept = artifacts.load(place, "evidence")
+            if kept.manifest["skipped"] or _inputs(self.folder / name) == inputs:
+                return kept
         manifest: dict[str, Any] = {"skipped": None}
         frames: dict[str, pl.DataFrame] = {}
         try:

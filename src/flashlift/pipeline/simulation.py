@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -43,41 +45,29 @@ path = "tables/{table}.parquet"
 """
 
 
-def simulate(
-    folder: Path,
-    *,
-    n_events: int,
-    seed: int,
-    account_frac: float = 0.0,
-    ties_mean: float = 0.0,
-    store_frac: float = 0.0,
-    progress: Progress = silent,
-) -> Path:
+def simulate(folder: Path, config: market.MarketConfig, *, seed: int, progress: Progress = silent) -> Path:
     """Write a shop's tables, what is needed to make it again, and settings to run on it. Returns the settings file.
 
     Args:
         folder: where to.
-        n_events: about how many events.
+        config: size and world.
         seed: another seed is another shop.
-        account_frac: see `market.MarketConfig`, as for the next two.
-        ties_mean: see there.
-        store_frac: see there.
         progress: told how far it is.
 
     Raises:
         OutputError: the folder holds settings already, or cannot be written.
-        SettingsError: a size or share is out of its range.
+        SettingsError: there is no such world.
     """
     settings = folder / "flashlift.toml"
     if settings.exists():
         raise OutputError(f"{settings} exists already. Choose another folder, or delete it for a new shop.")
-    people = {"account_frac": account_frac, "ties_mean": ties_mean, "store_frac": store_frac}
-    shop = market.simulate(market.MarketConfig.sized(n_events, **people), seed=seed, progress=progress)
+    shop = market.simulate(config, seed=seed, progress=progress)
     shop.write(folder / "tables")
-    tables = TABLES + ("ties",) * bool(ties_mean) + ("stores",) * bool(store_frac)
+    tables = TABLES + ("ties",) * bool(config.ties_mean) + ("stores",) * bool(config.store_frac)
     sources = "\n".join(SOURCE.format(table=table) for table in tables)
     artifacts.write_text(settings, SETTINGS.format(seed=seed, now=shop.now.isoformat(), sources=sources))
-    artifacts.write_text(folder / "market.json", json.dumps({"n_events": n_events, "seed": seed} | people) + "\n")
+    made = asdict(config) | {"now": config.now.isoformat(), "seed": seed}
+    artifacts.write_text(folder / "market.json", json.dumps(made, indent=1) + "\n")
     return settings
 
 
@@ -92,8 +82,8 @@ def judge(folder: Path, progress: Progress = silent) -> pl.DataFrame:
     """
     try:
         made = json.loads((folder / "market.json").read_text())
-        seed = made.pop("seed")
-        world = market.simulate(market.MarketConfig.sized(**made), seed=seed, progress=progress)
+        seed, now = made.pop("seed"), datetime.fromisoformat(made.pop("now"))
+        world = market.simulate(market.MarketConfig(now=now, **made), seed=seed, progress=progress)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{folder} holds no simulated shop. Run `flashlift simulate {folder}` first.") from error
     settings = load_settings(folder / "flashlift.toml")
