@@ -38,7 +38,7 @@ def main() -> None:
         job = bar.add_task("blocks", total=len(tasks))
         run(tasks, size, folder, workers=args.workers, told=lambda: bar.advance(job))
     figures = table(args.worlds, STOCKS, blocks, folder)
-    with pl.Config(tbl_rows=-1, tbl_width_chars=180, fmt_str_lengths=40, float_precision=2):
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=40, float_precision=2):
         print(figures)
     figures.write_csv(folder / "table.csv")
     whole = not args.reduced and set(args.worlds) == set(market.WORLDS)

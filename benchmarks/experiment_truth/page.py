@@ -115,6 +115,12 @@ share that reject with the **wrong sign**, and share that reject where both arms
 and two standard errors of that are {noise:.1f} points). Nothing is adjusted by a covariate yet; pairs of windows and of
 items are the only variance reduction.
 
+Why each design errs where it errs: with **shared stock** the cheaper arm, or the cheaper window, empties the shelf of
+the other, so the dearer price looks worse than it is. A **stock-split** or **slot-split** stops that; small stocks cut
+into many windows sell less than one heap would. **Items** do not share stock, but in some worlds they share customers
+or attention: then a dearer deal sends its customers to the cheaper ones, and the comparison sees them twice. The truth
+is the mean over futures; an interval knows only the one that happened, so even a sound one covers somewhat less.
+
 ![bias of each design](images/experiment_truth.png)
 
 ## Mean over worlds, and the worst of them
