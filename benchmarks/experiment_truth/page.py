@@ -113,7 +113,8 @@ drawn anew): **truth** (revenue if everybody has the treatment price, less contr
 the mean estimate (the same share), share of 95 % intervals that **cover** the truth, share that **reject** no effect,
 share that reject with the **wrong sign**, and share that reject where both arms are alike (**A/A**; a sound test: 5 %,
 and two standard errors of that are {noise:.1f} points). Nothing is adjusted by a covariate yet; pairs of windows and of
-items are the only variance reduction.
+items are the only variance reduction. The world `sell_outs` is left out: it differs from `log_linear` by its stock,
+which is set here.
 
 Why each design errs where it errs: with **shared stock** the cheaper arm, or the cheaper window, empties the shelf of
 the other, so the dearer price looks worse than it is. A **stock-split** or **slot-split** stops that; small stocks cut

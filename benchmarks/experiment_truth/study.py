@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.experiment_truth import designs
 from benchmarks.experiment_truth.block import CONTROL, TREATMENT, Block, Design, Size, make_block
-from benchmarks.worlds_code import worlds_code
+from benchmarks.worlds_code import market_code, world_code
 
 __all__ = ["Task", "designs_found", "folder_of", "load", "run"]
 
@@ -35,7 +35,7 @@ class Task:
     block: int
 
     def path(self, folder: Path) -> Path:
-        return folder / f"{self.world}-{self.stock:g}-{self.block}.json"
+        return folder / f"{self.world}-{world_code(self.world)[:8]}-{self.stock:g}-{self.block}.json"
 
 
 def designs_found() -> dict[str, Design]:
@@ -45,8 +45,8 @@ def designs_found() -> dict[str, Design]:
 
 
 def folder_of(out: Path, size: Size) -> Path:
-    """Where results are kept: another folder for another size, and for worlds that are not the same any more."""
-    facts = asdict(size) | {"control": CONTROL, "treatment": TREATMENT, "worlds": worlds_code()}
+    """Where results are kept: another folder for another size, and where the simulated shops changed."""
+    facts = asdict(size) | {"control": CONTROL, "treatment": TREATMENT, "market": market_code()}
     told = json.dumps(facts, sort_keys=True)
     return out / blake2b(told.encode(), digest_size=6).hexdigest()
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.worlds_code import world_code
+
 __all__ = ["Result", "load", "place", "save", "to_polars"]
 
 
@@ -57,8 +59,8 @@ class Result:
 
 
 def place(folder: Path, world: str, seed: int, row: str) -> Path:
-    """File of a result."""
-    return folder / world / f"{seed}" / f"{row}.json"
+    """File of a result; a changed world has other ones."""
+    return folder / f"{world}-{world_code(world)[:8]}" / f"{seed}" / f"{row}.json"
 
 
 def save(result: Result, folder: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.profit_captured import shops
-from benchmarks.worlds_code import digest, worlds_code
+from benchmarks.worlds_code import digest, market_code
 
 __all__ = ["OUT", "REDUCED", "STANDARD", "Settings"]
 
@@ -32,8 +32,8 @@ class Settings:
     randomized_frac: float = 0.0
 
     def folder(self, out: Path = OUT) -> Path:
-        """Where results are kept: another folder for other settings, and for worlds that are not the same any more."""
-        told = json.dumps([asdict(self), [*worlds_code(), digest(Path(shops.__file__))]], sort_keys=True)
+        """Where results are kept: another folder for other settings, and where the simulated shops changed."""
+        told = json.dumps([asdict(self), [*market_code(), digest(Path(shops.__file__))]], sort_keys=True)
         return out / hashlib.sha256(told.encode()).hexdigest()[:12]
 
 

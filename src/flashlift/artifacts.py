@@ -27,7 +27,7 @@ from flashlift.errors import ArtifactError, OutputError
 
 __all__ = ["FORMAT", "Artifact", "digest", "load", "read_manifest", "save", "write_text"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,7 @@ def save(artifact: Artifact, folder: Path) -> None:
             "flashlift": version("flashlift"),
             "inputs": artifact.inputs,
             "frames": sorted(artifact.frames),
+            "files": {path.name: digest(path) for path in sorted(staging.iterdir())},
             "manifest": dict(artifact.manifest),
         }
         (staging / "manifest.json").write_text(json.dumps(head, indent=2, sort_keys=True, default=str) + "\n")
@@ -118,7 +119,7 @@ def load(folder: Path, kind: str) -> Artifact:
     """Read the artifact back.
 
     Raises:
-        ArtifactError: missing, damaged, of another kind, or of another format.
+        ArtifactError: missing, damaged, changed since it was written, of another kind, or of another format.
     """
     head = read_manifest(folder)
     if head is None:
@@ -129,6 +130,11 @@ def load(folder: Path, kind: str) -> Artifact:
             "Delete it and run its stage again."
         )
     try:
+        changed = [name for name, told in head["files"].items() if digest(folder / name) != told]
+        if changed:
+            raise ArtifactError(
+                f"{folder / changed[0]} is damaged or was changed since. Delete {folder} and run its stage again."
+            )
         tensors = folder / "arrays.safetensors"
         arrays = load_file(tensors) if tensors.exists() else {}
         frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in head["frames"]}

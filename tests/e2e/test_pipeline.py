@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -117,6 +118,12 @@ def test_a_saved_plan_can_be_checked_by_anybody(shop: Path, tmp_path: Path) -> N
     offers = pl.read_parquet(tmp_path / "forged" / "offers.parquet")
     offers.with_columns(quota=pl.col("quota") + 1_000_000).write_parquet(tmp_path / "forged" / "offers.parquet")
     done = CliRunner().invoke(app, ["check", str(tmp_path / "forged")], env={"COLUMNS": "200"})
+    assert done.exit_code == 6
+    assert "offers.parquet is damaged or was changed since" in " ".join(done.output.split())
+    saved = artifacts.load(shop / "work" / "plan", "plan")
+    greedy = saved.frames["offers"].with_columns(quota=pl.col("quota") + 1_000_000)
+    artifacts.save(replace(saved, frames={**saved.frames, "offers": greedy}), tmp_path / "broken")
+    done = CliRunner().invoke(app, ["check", str(tmp_path / "broken")], env={"COLUMNS": "200"})
     assert done.exit_code == 1
     assert "stock" in done.stdout.split("Checked again:")[1]
 

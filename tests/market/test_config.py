@@ -20,6 +20,7 @@ def test_size_grows_with_the_log() -> None:
     ("change", "said"),
     [
         ({"n_items": 1}, "n_items is 1"),
+        ({"n_items": 400.5}, "n_items is 400.5. Give a whole number"),
         ({"randomized_frac": 1.5}, "between 0 and 1"),
         ({"state_sd": float("nan")}, "state_sd is nan"),
         ({"elasticity_mean": 0.3}, "below -0.5"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from math import exp, floor
 
 import numpy as np
@@ -182,3 +183,77 @@ def test_the_events_of_arms_belong_to_their_customers(shop: SimulatedShop, slots
             assert all(of[customer] == arm.name for customer in buyers["customer_id"])
             told += int(buyers["quantity"].sum())
     assert told == outcome.units["event_units"].sum() > 5
+
+
+def simultaneous(shop: SimulatedShop) -> list[Slot]:
+    start = shop.now + timedelta(days=2, hours=18)
+    return [Slot(slot_id=name, start=start, end=start + timedelta(hours=4), positions=20) for name in ("s0", "s1")]
+
+
+def test_arms_that_meet_at_one_shelf_from_two_slots_come_in_random_order(shop: SimulatedShop) -> None:
+    row = int(np.argmax(shop.items.rate))
+    stage = shop.futures(simultaneous(shop), 1500, seed=3)
+    stage = replace(stage, stock=np.full_like(stage.stock, 1))
+    arms = [
+        Arm(name="a", share=0.5, offers=(offer(shop, row, "s0", 0.4),)),
+        Arm(name="b", share=0.5, offers=(offer(shop, row, "s1", 0.4),)),
+    ]
+    sold = stage.play_arms(arms, COSTS).sold
+    assert (sold.sum(axis=0) <= 1).all()
+    assert sold.sum() > 300, "the shelf was hardly contested"
+    difference = sold[0] - sold[1]
+    assert abs(difference.mean()) < 4 * difference.std() / 1500**0.5
+
+
+def test_deals_live_at_one_moment_share_attention_whatever_their_slots(shop: SimulatedShop) -> None:
+    stage = shop.futures(simultaneous(shop), 100, seed=3)
+    rows = [int(i) for i in np.argsort(-shop.items.rate)[:10]]
+    together = stage.play([offer(shop, i, "s0") for i in rows], COSTS)
+    apart = stage.play([offer(shop, i, f"s{k % 2}") for k, i in enumerate(rows)], COSTS)
+    np.testing.assert_array_equal(together.sold, apart.sold)
+
+
+def test_a_quota_too_small_to_split_is_refused(shop: SimulatedShop, stage: Stage) -> None:
+    arms = [Arm(name=name, share=0.5, offers=(offer(shop, 1, quota=1),)) for name in ("a", "b")]
+    with pytest.raises(InputError, match="quota of 1 leaves nothing for the arm 'a'"):
+        stage.play_arms(arms, COSTS, stock=Stock.SPLIT)
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [
+        ([Arm(name="a", share=0.5, offers=()), Arm(name="b", share=0.4, offers=())], "sum to 1"),
+        ([Arm(name="a", share=float("nan"), offers=())], "sum to 1"),
+        ([Arm(name="a", share=0.5, offers=()), Arm(name="a", share=0.5, offers=())], "share a name"),
+        ([Arm(name="a", share=1.0, offers=()), "no offer"], "offers, or arms, and not both"),
+        ([Arm(name="a", share=1.0 - 1e-12, offers=()), Arm(name="b", share=1e-12, offers=())], "No customer"),
+    ],
+)
+def test_impossible_arms_are_refused(shop: SimulatedShop, slots: list[Slot], arms: list, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        shop.run(arms, slots, COSTS, seed=1, n_futures=3)
+
+
+def test_offers_may_come_from_a_generator(shop: SimulatedShop, slots: list[Slot]) -> None:
+    rows = (1, 2, 3)
+    one = shop.run((offer(shop, i) for i in rows), slots, COSTS, seed=1, n_futures=3, with_events=False)
+    other = shop.run([offer(shop, i) for i in rows], slots, COSTS, seed=1, n_futures=3, with_events=False)
+    assert one.value == other.value
+    assert len(one.units) == 3
+
+
+def test_impossible_futures_and_costs_are_refused(shop: SimulatedShop, slots: list[Slot], stage: Stage) -> None:
+    first = slots[0]
+    for wrong, said in (
+        ([first, first], "share a name"),
+        ([replace(first, end=first.start)], "not after its start"),
+        ([replace(first, start=first.start.replace(tzinfo=None))], "without a time zone"),
+    ):
+        with pytest.raises(InputError, match=said):
+            shop.futures(wrong, 3, seed=1)
+    with pytest.raises(InputError, match="0 futures"):
+        shop.futures(slots, 0, seed=1)
+    with pytest.raises(InputError, match="are no costs"):
+        stage.play([], Costs(return_frac=2.0))
+    with pytest.raises(InputError, match="quota of nan"):
+        stage.play([replace(offer(shop, 1), quota=float("nan"))], COSTS)  # type: ignore[arg-type]

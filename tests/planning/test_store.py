@@ -101,7 +101,7 @@ def test_a_broken_plan_is_saved_with_its_faults(tmp_path: Path) -> None:
 
 
 def test_a_saved_plan_is_judged_again_without_trust(tmp_path: Path) -> None:
-    """A price changed on disk is found, though the verdict saved with it says that all is well."""
+    """A forged price is found, though the verdict saved with it says that all is well."""
     plan, world, folder = one_plan(tmp_path)
     save_plan(plan, world.campaign, world.items, folder, fresh=world.draws, planned_on=world.draws)
     assert recheck(folder).broken == ()
@@ -109,10 +109,20 @@ def test_a_saved_plan_is_judged_again_without_trust(tmp_path: Path) -> None:
     assert recheck(folder, draws=world.draws) == check(plan, world.campaign, world.items, world.draws)
     dearer = recheck(folder, items=world.items.with_columns(pl.col("list_price") * 2.0))
     assert {b.limit for b in dearer.broken} == {"ladder", "discount"}
-    offers = pl.read_parquet(folder / "offers.parquet")
-    offers.with_columns(price=pl.lit(None, pl.Float64)).write_parquet(folder / "offers.parquet")
+    saved = artifacts.load(folder, "plan")
+    forged = saved.frames["offers"].with_columns(price=pl.lit(None, pl.Float64))
+    artifacts.save(replace(saved, frames={**saved.frames, "offers": forged}), folder)
     assert load_plan(folder).verdict.broken == ()
     assert [(b.limit, b.amount) for b in recheck(folder).broken] == [("price", math.inf)] * len(plan.offers)
+
+
+def test_figures_changed_on_disk_are_found_without_draws(tmp_path: Path) -> None:
+    plan, world, folder = one_plan(tmp_path)
+    save_plan(plan, world.campaign, world.items, folder, fresh=world.draws)
+    offers = pl.read_parquet(folder / "offers.parquet")
+    offers.with_columns(pl.col("expected_units") * 3.0).write_parquet(folder / "offers.parquet")
+    with pytest.raises(ArtifactError, match="changed since"):
+        recheck(folder)
 
 
 def test_damage_is_named(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from flashlift.errors import SettingsError
 __all__ = ["MarketConfig"]
 
 _AT_LEAST: dict[str, float] = {"n_events": 100, "n_items": 2, "n_customers": 10, "days": 28, "lift_mean": 1.0}
+_WHOLE = ("n_events", "n_items", "n_customers", "days")
 _SHARES = (
     *("elasticity_sd", "lift_sd", "pull_lower", "pull_upper", "randomized_frac", "new_item_frac", "refund_frac"),
     *("account_frac", "store_frac"),
@@ -85,6 +86,8 @@ class MarketConfig:
             value = getattr(self, field.name)
             if field.name in ("now", "world"):
                 continue
+            if field.name in _WHOLE and not isinstance(value, int):
+                raise SettingsError(f"market {field.name} is {value}. Give a whole number.")
             least = _AT_LEAST.get(field.name, 0.0)
             if field.name != "elasticity_mean" and not (isfinite(value) and value >= least):
                 raise SettingsError(f"market {field.name} is {value}. Set it to {least:g} or more.")

@@ -119,8 +119,10 @@ class Present:
         """Futures of the items `row`; memory is 8 bytes x items x futures x (horizon in days / 2 + atoms).
 
         Raises:
-            InputError: no slot, or a slot that begins before the present.
+            InputError: no slot, a slot that begins before the present or is no window of its own, or no future.
         """
+        if n_futures < 1:
+            raise InputError(f"{n_futures} futures tell nothing. Ask for 1 or more.")
         now = self.config.now
         horizon = _horizon(slots, now)
         shocks, noise, ties = rng.spawn(3)
@@ -178,6 +180,14 @@ class Present:
 def _horizon(slots: Sequence[Slot], now: datetime) -> Span:
     if not slots:
         raise InputError("There is no slot to draw demand for. Give at least one.")
+    names = [slot.slot_id for slot in slots]
+    if len(set(names)) < len(names):
+        raise InputError(f"Two slots share a name ({', '.join(names)}). Give each its own.")
+    for slot in slots:
+        if slot.start.utcoffset() is None or slot.end.utcoffset() is None:
+            raise InputError(f"Slot {slot.slot_id} has times without a time zone. Give them in UTC.")
+        if slot.end <= slot.start:
+            raise InputError(f"Slot {slot.slot_id} ends at {slot.end.isoformat()}, not after its start. Swap them.")
     early = min(slots, key=lambda slot: slot.start)
     if early.start < now:
         raise InputError(

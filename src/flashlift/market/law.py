@@ -46,10 +46,10 @@ class PriceResponse(Protocol):
 
 
 class Attention(Protocol):
-    """How the deals of one slot share the attention that they draw."""
+    """How the deals that are live at one moment share the attention that they draw."""
 
     def share(self, depth: FloatArray, position: IntArray | None) -> FloatArray:
-        """Attention of each deal of the slot (n,), relative to a deal that is alone in it; above 0.
+        """Attention of each of the deals (n,), relative to a deal that is alone in it; above 0.
 
         `position` counts from 1; None: all positions alike.
         """

@@ -26,7 +26,8 @@ class Outcome:
         sell_through: mean share of all quotas that is sold, in [0, 1]; None where the quotas sum to 0. Arms that share
             stock share the largest quota of an item in a slot.
         assignment: customer_id, variant.
-        events: schema Events from the first slot's start to the end of the account; empty where not asked for.
+        events: schema Events from the first slot's start to the end of the account; empty where not asked for. What
+            customers who waited did not buy before that is in `value`, but not missing from any event here.
     """
 
     value: Estimate

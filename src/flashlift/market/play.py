@@ -16,7 +16,7 @@ from flashlift.errors import InputError
 from flashlift.market.futures import Futures
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["Arm", "Forward", "Stage", "Stock"]
+__all__ = ["Arm", "Forward", "Stage", "Stock", "check_arms"]
 
 _LEVEL = 0.9
 
@@ -37,7 +37,7 @@ class Arm:
 
 
 class Stock(StrEnum):
-    """How arms use stock and quotas: all from one heap, or each its own share of both."""
+    """How arms use stock and quotas: all from one heap, or each its own share of both, rounded down."""
 
     SHARED = "shared"
     SPLIT = "split"
@@ -119,13 +119,16 @@ class Stage:
                 (n_arms, n_items, 1 or n_futures); None: the arms' shares of the customers.
 
         Raises:
-            InputError: shares that do not sum to 1, or an offer of an unknown item or slot, with an impossible price or
-                quota, or twice at one moment in an arm.
+            InputError: arms of one name or whose shares do not sum to 1; an offer of an unknown item or slot, with an
+                impossible price or quota, or twice at one moment in an arm; a stock or quota too small to be split;
+                costs that are none.
         """
-        if abs(sum(arm.share for arm in arms) - 1.0) > 1e-9 or any(not arm.share > 0.0 for arm in arms):
-            raise InputError(f"The arms hold {[arm.share for arm in arms]} of the customers. Let shares sum to 1.")
+        check_arms(arms)
         for arm in arms:
             _check(self.futures, arm.offers)
+        fractions = (costs.return_frac, costs.return_cost, costs.holding_cost)
+        if not (0.0 <= costs.return_frac < 1.0 and all(0.0 <= one < float("inf") for one in fractions)):
+            raise InputError(f"{costs} are no costs. Set them to 0 or more, and return_frac below 1.")
         share = np.array([arm.share for arm in arms])[:, None, None]
         demand = np.broadcast_to(share, (len(arms), len(self.stock), 1)) if demand_share is None else demand_share
         return _Play(self, arms, stock, demand).run(costs)
@@ -160,6 +163,12 @@ class _Play:
         heap[self._of_stock] = np.floor(self._stage.stock[self.item] * own + 1e-9)
         pool = np.zeros(self._of_quota.max(initial=-1) + 1)
         np.maximum.at(pool, self._of_quota, np.floor(quota * own + 1e-9))
+        small = np.flatnonzero((pool[self._of_quota] == 0.0) & (quota > 0.0))
+        if len(small):
+            raise InputError(
+                f"A quota of {quota[small[0]]:.0f} leaves nothing for the arm {self._arms[self.arm[small[0]]].name!r} "
+                f"with its share of {share[small[0]]:g}. Raise the quota, or let the arms share stock."
+            )
         self.allotted = float(pool.sum())
         self._stock_left, self._quota_left = (np.repeat(left[:, None], n, axis=1) for left in (heap, pool))
 
@@ -229,10 +238,7 @@ class _Play:
         """Factor on the demand of the items `at` when the offers `mine` are live, (n, n_futures)."""
         futures = self._futures
         here = np.searchsorted(at, self.item[mine])
-        attention = np.ones(len(mine))
-        for s in np.unique(self.slot[mine]):
-            deals = self.slot[mine] == s
-            attention[deals] = futures.law.attention.share(self.discount[mine][deals], None)
+        attention = futures.law.attention.share(self.discount[mine], None)
         appeal = np.ones((len(at), futures.n_futures))
         appeal[here] = futures.appeal(atom, self.item[mine], self.discount[mine], attention)[:, None]
         if not len(self.rivals):
@@ -241,20 +247,27 @@ class _Play:
         return np.asarray(appeal * futures.law.choice.factor(futures.items.group[at], base, appeal))
 
     def _serve(self, live: IntArray, wanted: FloatArray) -> None:
-        """Give each offer what its heaps hold; where arms meet at one heap, customers come in random order."""
-        for pool in np.unique(self._of_quota[live]):
-            members = np.flatnonzero(self._of_quota[live] == pool)
-            heap = self._of_stock[live[members[0]]]
-            asked = wanted[members].sum(axis=0)
-            given = np.minimum(np.minimum(asked, self._quota_left[pool]), self._stock_left[heap])
-            self._quota_left[pool] -= given
-            self._stock_left[heap] -= given
-            for k in members[:-1]:
-                others = asked - wanted[k]
-                units = self._rng.hypergeometric(*(part.astype(np.int64) for part in (wanted[k], others, given)))
-                self.sold[live[k]] += units
-                asked, given = others, given - units
-            self.sold[live[members[-1]]] += given
+        """Give each offer what its heaps hold; where offers meet at one heap, customers come in random order."""
+        for heap in np.unique(self._of_stock[live]):
+            here = np.flatnonzero(self._of_stock[live] == heap)
+            pools = np.unique(self._of_quota[live[here]])
+            members = [here[self._of_quota[live[here]] == pool] for pool in pools]
+            asked = np.stack([wanted[mine].sum(axis=0) for mine in members])
+            given = self._portion(np.minimum(asked, self._quota_left[pools]), self._stock_left[heap])
+            self._quota_left[pools] -= given
+            self._stock_left[heap] -= given.sum(axis=0)
+            for mine, whole in zip(members, given, strict=True):
+                self.sold[live[mine]] += self._portion(wanted[mine], whole)
+
+    def _portion(self, asked: FloatArray, heap: FloatArray) -> FloatArray:
+        """What those who ask (n, n_futures) get of a heap (n_futures,), first come, first served."""
+        given, left, others = np.empty_like(asked), np.minimum(asked.sum(axis=0), heap), asked.sum(axis=0)
+        for k in range(len(asked) - 1):
+            others = others - asked[k]
+            given[k] = self._rng.hypergeometric(*(part.astype(np.int64) for part in (asked[k], others, left)))
+            left = left - given[k]
+        given[-1] = left
+        return given
 
     def _value(self, costs: Costs) -> FloatArray:
         """Contribution of all items touched with the sale, less without."""
@@ -275,6 +288,19 @@ class _Play:
         none = np.zeros_like(without)
         with_sale = contribution(total, revenue, without + changed, costs=costs, **facts)
         return np.asarray((with_sale - contribution(none, none, without, costs=costs, **facts)).sum(axis=0))
+
+
+def check_arms(arms: Sequence[Arm]) -> None:
+    """Refuse arms that are no split of the customers.
+
+    Raises:
+        InputError: shares that do not sum to 1, or two arms of one name.
+    """
+    shares = [arm.share for arm in arms]
+    if not (all(share > 0.0 for share in shares) and abs(sum(shares) - 1.0) <= 1e-9):
+        raise InputError(f"The arms hold {shares} of the customers. Let shares be above 0 and sum to 1.")
+    if len({arm.name for arm in arms}) < len(arms):
+        raise InputError(f"Two arms share a name ({', '.join(arm.name for arm in arms)}). Give each its own.")
 
 
 def _numbers(key: IntArray) -> IntArray:
@@ -310,7 +336,7 @@ def _check(futures: Futures, offers: Sequence[Offer]) -> None:
             raise InputError(
                 f"Offer of {offer.item_id} costs {offer.price}. Set a price above 0 below its list price {list_price}."
             )
-        if offer.quota < 0:
+        if not offer.quota >= 0:
             raise InputError(f"Offer of {offer.item_id} has a quota of {offer.quota}. Set it to 0 or more.")
         slot = by_id[offer.slot_id]
         if any(slot.start < end and start < slot.end for start, end in busy.get(offer.item_id, [])):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from flashlift.domain import Costs, Offer, Slot
-from flashlift.errors import OutputError
+from flashlift.errors import InputError, OutputError
 from flashlift.market.config import MarketConfig
 from flashlift.market.events import (
     BROWSES_PER_ORDER,
@@ -27,7 +27,7 @@ from flashlift.market.history import Past, item_history, live_through, promotion
 from flashlift.market.items import ItemBase, make_items
 from flashlift.market.law import MEDIAN_STEP, Law
 from flashlift.market.outcome import Outcome, outcome
-from flashlift.market.play import Arm, Forward, Stage, Stock
+from flashlift.market.play import Arm, Forward, Stage, Stock, check_arms
 from flashlift.market.population import CustomerBase, make_customers
 from flashlift.market.rhythm import Calendar, shop_calendar
 from flashlift.market.telling import tell
@@ -107,7 +107,7 @@ class SimulatedShop:
         return pl.DataFrame({"item_id": self.items.frame["item_id"], "lift": self.law.lift})
 
     def elasticities(self, discount: float = MEDIAN_STEP) -> pl.DataFrame:
-        """True own-price arc elasticity from list price to `discount`, visibility fixed: item_id, elasticity.
+        """True own-price arc elasticity from list price to `discount`, not shown as a deal: item_id, elasticity.
 
         d ln units / d ln price at the present reference price, all other prices unchanged; where items compete it
         includes what the item takes from its neighbors.
@@ -173,7 +173,7 @@ class SimulatedShop:
 
     def run(
         self,
-        offers: Sequence[Offer] | Sequence[Arm],
+        offers: Iterable[Offer] | Iterable[Arm],
         slots: Sequence[Slot],
         costs: Costs,
         *,
@@ -200,6 +200,9 @@ class SimulatedShop:
         stage = self.futures(slots, n_futures, seed=seed)
         telling = np.random.default_rng((seed, self.seed)).spawn(2)[1]
         arm_of = telling.choice(len(arms), size=len(self.customers.frame), p=[arm.share for arm in arms])
+        for k, arm in enumerate(arms):
+            if not (arm_of == k).any():
+                raise InputError(f"No customer of {len(arm_of)} is in arm {arm.name!r}. Give it a larger share.")
         held = self.customers.demand_share(self.items.category, arm_of, len(arms))
         forward = stage.play_arms(arms, costs, stock=stock, demand_share=held[:, :, None])
         assignment = pl.DataFrame(
@@ -296,9 +299,15 @@ def simulate(config: MarketConfig, *, seed: int, progress: Progress = silent) ->
     )
 
 
-def _arms(offers: Sequence[Offer] | Sequence[Arm]) -> list[Arm]:
-    arms = [arm for arm in offers if isinstance(arm, Arm)]
-    return arms or [Arm(name="all", share=1.0, offers=tuple(one for one in offers if isinstance(one, Offer)))]
+def _arms(offers: Iterable[Offer] | Iterable[Arm]) -> list[Arm]:
+    given = list(offers)
+    arms = [one for one in given if isinstance(one, Arm)]
+    plain = [one for one in given if isinstance(one, Offer)]
+    if len(arms) + len(plain) < len(given) or (arms and plain):
+        raise InputError("A run takes offers, or arms, and not both. Put the offers into an arm.")
+    arms = arms or [Arm(name="all", share=1.0, offers=tuple(plain))]
+    check_arms(arms)
+    return arms
 
 
 def _streams(seed: int) -> dict[str, np.random.Generator]:

@@ -84,7 +84,7 @@ class TruthDraws:
         for s in np.unique(slot):
             cells = np.flatnonzero(slot == s)
             for atom in np.flatnonzero(self.futures.in_slot[s]):
-                factor = self._factor(int(atom), int(s), item[cells], discount[cells])
+                factor = self._factor(int(atom), item[cells], discount[cells])
                 if reach is not None:
                     factor = 1.0 + (factor - 1.0) * reach[cells, None]
                 units[cells] += self.futures.wanted(int(atom), item[cells], factor)
@@ -97,7 +97,7 @@ class TruthDraws:
             cells = np.flatnonzero(slot == s)
             for atom in np.flatnonzero(self.futures.in_slot[s]):
                 rate = self.futures.atom_rate[atom, item[cells]]
-                offered[cells] += rate * self._factor(int(atom), int(s), item[cells], discount[cells])
+                offered[cells] += rate * self._factor(int(atom), item[cells], discount[cells])
                 usual[cells] += rate
         return np.divide(offered, usual, out=np.ones_like(usual), where=usual > 0.0)
 
@@ -133,9 +133,10 @@ class TruthDraws:
         assert self.rivals is not None
         return self.futures.atom_rate, self.rivals
 
-    def _factor(self, atom: int, slot: int, item: IntArray, discount: FloatArray) -> FloatArray:
+    def _factor(self, atom: int, item: IntArray, discount: FloatArray) -> FloatArray:
         """Factor on the demand at list price of an offer that stands alone in its group, (n, n_draws)."""
-        company = max(self.futures.slots[slot].positions, 1)
+        together = zip(self.futures.slots, self.futures.in_slot[:, atom], strict=True)
+        company = max(sum(slot.positions for slot, live in together if live), 1)
         attention = self.futures.law.attention.share(np.zeros(company), None)[0]
         appeal = self.futures.appeal(atom, item, discount, np.full(len(item), attention))[:, None]
         if self.rivals is None:

@@ -1,4 +1,4 @@
-"""The worlds: every file in this folder that holds a `WORLD`, under the file's name."""
+"""The worlds: every file in this folder is one, holds it as `WORLD`, and gives it its name."""
 
 from __future__ import annotations
 

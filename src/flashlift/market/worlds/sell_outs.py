@@ -1,4 +1,4 @@
-"""(f) Sell-outs: shelves run empty, above all in sales, and what was wanted then is nowhere in the log."""
+"""(f) Sell-outs: shelves run empty, sooner when much is wanted, and what was wanted then is nowhere in the log."""
 
 from __future__ import annotations
 
