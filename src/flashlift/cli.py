@@ -340,3 +340,7 @@ def _print_plan(planned: Planned, currency: str) -> None:
     if not best.offers:
         out.print("No offer earns more than the item would earn without a sale, so the best plan is to run none.")
     _show(planned.comparison, f"The plan beside rules of thumb, same limits, same fresh draws ({currency})")
+
+
+if __name__ == "__main__":
+    app()

@@ -342,3 +342,7 @@ def test_an_empty_plan_is_worth_nothing() -> None:
 def test_a_level_is_a_probability() -> None:
     with pytest.raises(SettingsError, match="level of an interval is 90"):
         check([], Campaign(slots=SLOTS, ladder=(0.2,)), shop(), demand(), level=90)
+
+
+def test_an_entry_that_is_no_offer_is_a_finding() -> None:
+    assert broken([offer(), None]) == [("offer", "entry 1", 1.0)]  # type: ignore[list-item]

@@ -6,6 +6,7 @@ both. A broken plan never makes it fail; whatever is wrong becomes a finding (`B
 
 | finding | unit | what is wrong |
 |---|---|---|
+| offer | offers | an entry of the plan that is no offer |
 | known item | offers | the table does not have the item, or not with one sound price, cost and stock |
 | known slot | offers | the campaign does not have the slot, or not with one sound window |
 | known limit | limits | a limit that the checker does not understand, so that nobody can say it is kept |
@@ -40,7 +41,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,15 +92,16 @@ def check(
     """
     if not 0.0 < level < 1.0:
         raise SettingsError(f"The level of an interval is {level}. Choose a value between 0 and 1, such as 0.9.")
-    offers = plan.offers if isinstance(plan, Plan) else tuple(plan)
+    written = plan.offers if isinstance(plan, Plan) else tuple(plan)
+    offers = tuple(offer for offer in written if isinstance(offer, Offer))
     facts = read_facts(offers, campaign, items)
     unsound = _costs(campaign.costs)
-    broken = [*limits_broken(offers, campaign, facts), *unsound]
+    broken = [*_strangers(written), *limits_broken(offers, campaign, facts), *unsound]
     case = _Case(offers=offers, facts=facts, campaign=campaign, items=items)
     claims: Claims = "unchecked"
     figures: dict[str, Any] = {}
     if isinstance(plan, Plan):
-        broken += claims_broken(plan)
+        broken += claims_broken(replace(plan, offers=offers))
         if not unsound and (planned_on is not None or draws is not None):
             claims = "sampled" if planned_on is None else "exact"
     if planned_on is not None and not unsound:
@@ -140,6 +142,15 @@ class _Case:
             cells=cells.take(finite),
             lost=[offer for offer, kept in zip(offers, finite, strict=True) if not kept],
         )
+
+
+def _strangers(written: Sequence[object]) -> list[Broken]:
+    """Entries of a plan that are no offers."""
+    return [
+        Broken(limit="offer", where=f"entry {k}", amount=1.0, unit="offers")
+        for k, one in enumerate(written)
+        if not isinstance(one, Offer)
+    ]
 
 
 def _costs(costs: Costs) -> list[Broken]:
