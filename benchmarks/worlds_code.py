@@ -25,13 +25,13 @@ def market_code() -> list[str]:
 @cache
 def world_code(world: str) -> str:
     """Digest of the world's file and of the files of other worlds that it is made of."""
-    found, open_files = set[str](), [world, "log_linear"]  # every world begins with the plainest law
-    while open_files:
-        name = open_files.pop()
-        if name not in found:
-            found.add(name)
-            open_files += _imported(WORLDS / f"{name}.py")
-    return hashlib.sha256("".join(digest(WORLDS / f"{name}.py") for name in sorted(found)).encode()).hexdigest()
+    found, open_names = dict[str, str](), [world, "log_linear"]  # every world begins with the plainest law
+    while open_names:
+        path = WORLDS / f"{open_names.pop()}.py"
+        if path.stem not in found and path.exists():  # a name without a world has its rows fail, one by one
+            found[path.stem] = digest(path)
+            open_names += _imported(path)
+    return hashlib.sha256("".join(found[name] for name in sorted(found)).encode()).hexdigest()
 
 
 def digest(path: Path) -> str:

@@ -159,7 +159,7 @@ def make_block(world: str, stock: float, number: int, size: Size) -> Block:
     deals = np.argsort(-shop.items.rate, kind="stable")[: size.n_deals]
     expected = _expected(shop, slots, deals)
     heap = np.zeros(size.n_items, dtype=np.int64)
-    heap[deals] = np.maximum(np.rint(stock * expected.sum(axis=1)), 1)
+    heap[deals] = np.maximum(np.rint(stock * expected.sum(axis=1)), 2)  # one for each arm of a split
     stage = replace(shop.futures(slots, size.n_futures, seed=1000 + number), stock=heap)
     return Block(shop=shop, slots=slots, deals=deals, stage=stage, expected=expected)
 

@@ -138,6 +138,6 @@ def test_a_small_study_runs_from_start_to_page(tmp_path: Path) -> None:
     assert len(figures) == 2 * len(designs_found())
     page = markdown(figures, size, "a command")
     for design in designs_found().values():
-        assert page.count(design.NAME) == 4
+        assert page.count(f"| {design.NAME} |") == 4
     chart(figures).save(tmp_path / "chart.png")
     assert (tmp_path / "chart.png").stat().st_size > 10_000
