@@ -13,16 +13,17 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from benchmarks.profit_captured.case import Case
+from benchmarks.profit_captured.case import Case, Estimated
 from benchmarks.profit_captured.panel import in_order
 from flashlift.account import HORIZON_DAYS
 from flashlift.demand.draws import poisson_quantile
 from flashlift.protocols import FloatArray, IntArray, SparseEffects
 
-__all__ = ["PlugInDraws", "horizon_days", "hour_shares", "plug_in", "slot_days", "usual_units"]
+__all__ = ["PlugInDraws", "horizon_days", "hour_shares", "log_linear", "plug_in", "slot_days", "usual_units"]
 
 _ROUNDING = 0.005  # a price rounded to the cent is still the step of the ladder it came from
 _DAY = timedelta(days=1)
+_WINDOW_DAYS = 28  # what counts as recent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +123,28 @@ def plug_in(case: Case, *, daily_units: FloatArray, multiplier: FloatArray, deep
         deepest=deepest,
         uniform_item=rng.random((len(daily_units), case.n_draws)),
         uniform_slot=rng.random((len(slots) + 1, case.n_draws)),
+    )
+
+
+def log_linear(case: Case, panel: pl.DataFrame, responses: pl.DataFrame) -> Estimated:
+    """Units at list price are the item's recent mean; a regression's elasticity and lift tell the rest.
+
+    Args:
+        case: the shop.
+        panel: as `build_panel` makes it.
+        responses: item_id, elasticity, ci_lower, ci_upper, log_lift, deepest; items left out do not respond.
+    """
+    own = in_order(case, responses).fill_null(0.0)
+    log_price = np.log1p(-np.array(case.campaign.ladder))
+    log_factor = own["elasticity"].to_numpy()[:, None] * log_price + own["log_lift"].to_numpy()[:, None]
+    return Estimated(
+        draws=plug_in(
+            case,
+            daily_units=usual_units(case, panel, window_days=_WINDOW_DAYS),
+            multiplier=np.exp(log_factor),
+            deepest=own["deepest"].to_numpy(),
+        ),
+        elasticities=responses.select("item_id", "elasticity", "ci_lower", "ci_upper"),
     )
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from tests.market.offers import offer
 
 from flashlift.domain import Offer, Slot
 from flashlift.market import MarketConfig, SimulatedShop, simulate
@@ -34,18 +35,7 @@ def slots(shop: SimulatedShop) -> list[Slot]:
 @pytest.fixture(scope="session")
 def offers_of(shop: SimulatedShop) -> MakeOffers:
     def make(rows: Sequence[int], slot_id: str = "s0", discount: float = 0.2, quota: int = 10_000) -> list[Offer]:
-        return [
-            Offer(
-                item_id=f"i{row}",
-                slot_id=slot_id,
-                discount_frac=discount,
-                price=float(shop.items.price(np.array([discount]), np.array([row]))[0]),
-                quota=quota,
-                expected_units=0.0,
-                expected_value=0.0,
-            )
-            for row in rows
-        ]
+        return [offer(shop, row, slot_id, discount, quota) for row in rows]
 
     return make
 

@@ -8,6 +8,7 @@ from math import exp, floor
 
 import numpy as np
 import pytest
+from tests.market.offers import offer
 
 from flashlift.domain import Costs, Offer, Slot
 from flashlift.errors import InputError
@@ -15,18 +16,6 @@ from flashlift.market import Arm, MarketConfig, SimulatedShop, Stage, Stock, sim
 from flashlift.market.noise import poisson_quantile
 
 COSTS = Costs(return_frac=0.05, return_cost=1.0, holding_cost=0.2)
-
-
-def offer(shop: SimulatedShop, row: int, slot_id: str = "s0", discount: float = 0.2, quota: int = 10_000) -> Offer:
-    return Offer(
-        item_id=f"i{row}",
-        slot_id=slot_id,
-        discount_frac=discount,
-        price=float(shop.items.price(np.array([discount]), np.array([row]))[0]),
-        quota=quota,
-        expected_units=0.0,
-        expected_value=0.0,
-    )
 
 
 def neighbors(shop: SimulatedShop) -> list[int]:

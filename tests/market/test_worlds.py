@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.market.offers import offer
 
-from flashlift.domain import Costs, Offer, Slot
+from flashlift.domain import Costs, Slot
 from flashlift.errors import SettingsError
 from flashlift.market import WORLDS, MarketConfig, SimulatedShop, simulate
 from flashlift.market.worlds import world_named
@@ -23,18 +24,6 @@ from flashlift.schema import Events
 
 SIX = {"log_linear", "kinked", "substitution", "attention", "waiting", "sell_outs"}
 ONE = np.array([0])
-
-
-def offer_of(shop: SimulatedShop, row: int, discount: float = 0.2) -> Offer:
-    return Offer(
-        item_id=f"i{row}",
-        slot_id="s0",
-        discount_frac=discount,
-        price=float(shop.items.price(np.array([discount]), np.array([row]))[0]),
-        quota=10_000,
-        expected_units=0.0,
-        expected_value=0.0,
-    )
 
 
 def of(world: str, seed: int = 2, n_events: int = 120_000, **change: float) -> SimulatedShop:
@@ -57,7 +46,7 @@ def test_an_unknown_world_is_refused_with_the_choice() -> None:
 def test_every_world_writes_the_same_tables_and_plays_plans(world: str, slots: list[Slot]) -> None:
     shop = simulate(MarketConfig.sized(8_000, world=world), seed=3)
     Events.validate(shop.tables.events.collect())
-    outcome = shop.run([offer_of(shop, row) for row in (1, 5, 9)], slots, Costs(), seed=1, n_futures=20)
+    outcome = shop.run([offer(shop, row) for row in (1, 5, 9)], slots, Costs(), seed=1, n_futures=20)
     Events.validate(outcome.events)
     assert np.isfinite(outcome.value.value)
 
@@ -148,7 +137,7 @@ def test_the_linear_cross_effects_are_those_of_a_played_plan(slots: list[Slot]) 
     rivals = np.bincount(shop.items.group, shop.items.rate)[shop.items.group] - shop.items.rate
     seller = int(np.argmax(np.minimum(rivals, shop.items.rate)))
     draws = shop.truth.draw(shop.sale_items, slots, 1500, rng=np.random.default_rng(3))
-    one, first, deal = np.array([seller]), np.zeros(1, dtype=int), offer_of(shop, seller, 0.3)
+    one, first, deal = np.array([seller]), np.zeros(1, dtype=int), offer(shop, seller, discount=0.3)
     discount = np.array([1.0 - deal.price / shop.items.list_price[seller]])
     extra = (draws.units(one, first, discount) - draws.units(one, first, np.zeros(1))).mean()
     cross = draws.cross()
@@ -178,8 +167,8 @@ def test_traffic_saturates_and_is_shared_by_weight() -> None:
 def test_company_costs_a_deal_its_visitors(slots: list[Slot]) -> None:
     shop = of("attention")
     futures = shop.futures(slots, 300, seed=1)
-    offers = [offer_of(shop, int(row)) for row in np.argsort(-shop.items.rate)[:15]]
-    alone = sum(futures.play([offer], Costs()).sold.mean() for offer in offers)
+    offers = [offer(shop, int(row)) for row in np.argsort(-shop.items.rate)[:15]]
+    alone = sum(futures.play([one], Costs()).sold.mean() for one in offers)
     together = futures.play(offers, Costs()).sold.mean(axis=1).sum()
     assert together < 0.9 * alone
 

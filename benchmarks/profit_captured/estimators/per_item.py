@@ -14,8 +14,8 @@ import polars as pl
 from scipy.stats import t as student
 
 from benchmarks.profit_captured.case import Case, Estimated
-from benchmarks.profit_captured.panel import build_panel, in_order
-from benchmarks.profit_captured.plug_in import plug_in, usual_units
+from benchmarks.profit_captured.panel import build_panel
+from benchmarks.profit_captured.plug_in import log_linear
 from flashlift.protocols import FloatArray
 
 __all__ = ["NAME", "estimate"]
@@ -26,7 +26,6 @@ _NAMES = ("elasticity", "ci_lower", "ci_upper", "log_lift", "deepest")
 _ELASTICITIES = (-5.0, 0.0)
 _LIFTS = (1.0, 4.0)
 _MOVED = 0.02  # prices this close in logarithm, rounding of cents included, are one price
-_WINDOW_DAYS = 28
 _LEVEL = 0.9
 
 
@@ -40,18 +39,7 @@ def estimate(case: Case) -> Estimated:
         if (fit := _fit(rows)) is not None
     ]
     responses = pl.DataFrame(found, schema={"item_id": pl.String, **dict.fromkeys(_NAMES, pl.Float64)})
-    own = in_order(case, responses).fill_null(0.0)
-    log_price = np.log1p(-np.array(case.campaign.ladder))
-    log_factor = own["elasticity"].to_numpy()[:, None] * log_price + own["log_lift"].to_numpy()[:, None]
-    return Estimated(
-        draws=plug_in(
-            case,
-            daily_units=usual_units(case, panel, window_days=_WINDOW_DAYS),
-            multiplier=np.exp(log_factor),
-            deepest=own["deepest"].to_numpy(),
-        ),
-        elasticities=responses.select("item_id", "elasticity", "ci_lower", "ci_upper"),
-    )
+    return log_linear(case, panel, responses)
 
 
 def _fit(rows: pl.DataFrame) -> dict[str, float] | None:

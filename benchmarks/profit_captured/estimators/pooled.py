@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from benchmarks.profit_captured.case import Case, Estimated
-from benchmarks.profit_captured.panel import build_panel, in_order
-from benchmarks.profit_captured.plug_in import plug_in, usual_units
+from benchmarks.profit_captured.panel import build_panel
+from benchmarks.profit_captured.plug_in import log_linear
 from flashlift.protocols import FloatArray, IntArray
 
 __all__ = ["NAME", "estimate"]
@@ -25,7 +25,6 @@ __all__ = ["NAME", "estimate"]
 NAME = "category-pooled regression"
 
 _MOVED = 0.02  # prices this close in logarithm, rounding of cents included, are one price
-_WINDOW_DAYS = 28
 _Z = NormalDist().inv_cdf(0.95)
 
 
@@ -41,18 +40,7 @@ def estimate(case: Case) -> Estimated:
     names = ("elasticity", "ci_lower", "ci_upper", "log_lift", "deepest")
     by_category = pl.DataFrame(rows, schema={"category": pl.String, **dict.fromkeys(names, pl.Float64)})
     responses = panel.select("item_id", "category").unique().join(by_category, on="category").sort("item_id")
-    own = in_order(case, responses).fill_null(0.0)
-    log_price = np.log1p(-np.array(case.campaign.ladder))
-    log_factor = own["elasticity"].to_numpy()[:, None] * log_price + own["log_lift"].to_numpy()[:, None]
-    return Estimated(
-        draws=plug_in(
-            case,
-            daily_units=usual_units(case, panel, window_days=_WINDOW_DAYS),
-            multiplier=np.exp(log_factor),
-            deepest=own["deepest"].to_numpy(),
-        ),
-        elasticities=responses.select("item_id", "elasticity", "ci_lower", "ci_upper"),
-    )
+    return log_linear(case, panel, responses)
 
 
 def _fit(part: pl.DataFrame) -> dict[str, float] | None:
