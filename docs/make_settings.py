@@ -6,7 +6,7 @@ python docs/make_settings.py
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -51,6 +51,8 @@ def sub_model(annotation: Any) -> type[BaseModel] | None:
 
 def type_name(annotation: Any) -> str:
     """A type in words."""
+    if get_origin(annotation) is Literal:
+        return ", ".join(str(name) for name in get_args(annotation))
     text = getattr(annotation, "__name__", str(annotation)) if not get_args(annotation) else str(annotation)
     for old, new in (
         ("pathlib.", ""), ("datetime.", ""), ("flashlift.settings.", ""), ("<class '", ""), ("'>", ""),

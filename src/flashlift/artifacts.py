@@ -25,7 +25,7 @@ from safetensors.numpy import load_file, save_file
 
 from flashlift.errors import ArtifactError, OutputError
 
-__all__ = ["FORMAT", "Artifact", "digest", "load", "read_manifest", "save", "write_text"]
+__all__ = ["FORMAT", "Artifact", "digest", "load", "read_manifest", "save", "write_bytes", "write_text"]
 
 FORMAT = 2
 
@@ -144,7 +144,12 @@ def load(folder: Path, kind: str) -> Artifact:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
+    """Write a text file as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, readable by its owner only.
 
     Raises:
         OutputError: the place cannot be written.
@@ -152,7 +157,7 @@ def write_text(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as handle:
-            handle.write(text.encode())
+            handle.write(content)
         Path(handle.name).replace(path)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror}. Choose a folder you may write to.") from error

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 from typer.core import TyperGroup
 
 from flashlift.errors import FlashliftError, OutputError, SettingsError
+from flashlift.screen import bars, err, out, show, show_plan, show_predictions
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from flashlift.pipeline import Planned
     from flashlift.settings import Settings
-
-out = Console()
-err = Console(stderr=True)
 
 
 class _Group(TyperGroup):
@@ -56,60 +45,13 @@ app = typer.Typer(
 SettingsFile = Annotated[
     Path, typer.Option("--settings", "-s", help="Settings file (TOML); docs/settings.md describes it.")
 ]
-OTHER_COLUMNS = 66  # characters of the plan's table beside the titles
 DEFAULT = Path("flashlift.toml")
-
-
-class _Bars:
-    """Shows the library's progress calls as bars on the terminal."""
-
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, Any] = {}
-
-    def __call__(self, task: str, done: float, total: float, note: str = "") -> None:
-        if task not in self._tasks:
-            self._tasks[task] = self._bars.add_task(task, total=total, note="")
-        self._bars.update(self._tasks[task], completed=done, total=total, note=note)
-
-
-@contextmanager
-def _progress() -> Iterator[_Bars]:
-    columns = (
-        SpinnerColumn(finished_text="[green]✓[/]"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
-    )
-    with Progress(*columns, console=err) as bars:
-        yield _Bars(bars)
 
 
 def _load(path: Path) -> Settings:
     from flashlift.settings import load_settings
 
     return load_settings(path)
-
-
-def _show(frame: pl.DataFrame, title: str) -> None:
-    """Print a frame as a table; numbers to the right, rounded for reading."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name, kind in frame.schema.items():
-        table.add_column(name, justify="right" if kind.is_numeric() else "left", overflow="fold")
-    for row in frame.iter_rows():
-        table.add_row(*(escape(_cell(value)) for value in row))
-    out.print(table)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3g}"
-    return str(value)
 
 
 def _version(wanted: bool) -> None:
@@ -141,10 +83,27 @@ def ingest(settings: SettingsFile = DEFAULT) -> None:
     """
     from flashlift import pipeline
 
-    with _progress() as progress:
+    with bars() as progress:
         quality = pipeline.ingest(_load(settings), progress)
-    _show(quality.sources, "Rows read")
-    _show(quality.rules.drop("example"), "Rejected rows, by rule")
+    show(quality.sources, "Rows read")
+    show(quality.rules.drop("example"), "Rejected rows, by rule")
+
+
+@app.command()
+def adapt(settings: SettingsFile = DEFAULT) -> None:
+    """Adapt the language model to what customers see and buy together; train then uses it. Takes minutes.
+
+    Example: flashlift adapt -s shop.toml && flashlift train -s shop.toml
+    """
+    from flashlift import pipeline
+
+    with bars() as progress:
+        adapted = pipeline.adapt(_load(settings), progress)
+    if adapted.manifest["skipped"]:
+        out.print(f"[yellow]adaptation skipped:[/] {escape(adapted.manifest['skipped'])}")
+        return
+    show(adapted.frames["ablation"].fill_nan(None), "The language model after each step, on the validation window")
+    out.print(f"Base model: {escape(adapted.frames['facts']['reason'].item())}. Next: flashlift train", soft_wrap=True)
 
 
 @app.command()
@@ -155,12 +114,44 @@ def train(settings: SettingsFile = DEFAULT) -> None:
     """
     from flashlift import pipeline
 
-    with _progress() as progress:
+    with bars() as progress:
         trained = pipeline.train(_load(settings), progress)
     for title, frame in trained.tables.items():
-        _show(frame, title)
+        show(frame, title)
     for stage, reason in trained.skipped.items():
         out.print(f"[yellow]{stage} skipped:[/] {escape(reason)}")
+
+
+@app.command()
+def predict(
+    settings: SettingsFile = DEFAULT,
+    at: Annotated[
+        str, typer.Option(help="Moment, such as 2024-05-01 or 2024-05-01T18:00 (UTC); default: end of the log.")
+    ] = "",
+    customers: Annotated[
+        str,
+        typer.Option(
+            help="The shop's own ids, comma-separated, or a .txt, .csv or .parquet file of them; default: all."
+        ),
+    ] = "",
+    horizons: Annotated[str, typer.Option(help="Hours, comma-separated, up to 720.")] = "24,72,168",
+    top: Annotated[int, typer.Option(min=0, help="Items listed for each customer.")] = 10,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="A .parquet or .csv file for the whole answer.")
+    ] = None,
+) -> None:
+    """Ask the trained model whether, when and what each customer buys next.
+
+    Example: flashlift predict -s shop.toml --customers 17850,13047 --horizons 24,168 --out predictions.csv
+    """
+    from flashlift import pipeline
+
+    asked = pipeline.Asked.of(at=at, customers=customers, horizons=horizons, top=top, out=out_file)
+    with bars() as progress:
+        answer = pipeline.predict(_load(settings), asked, progress)
+    show_predictions(answer)
+    if out_file is not None:
+        out.print(f"All {answer.table.height:,} customers: {out_file}", soft_wrap=True)
 
 
 @app.command()
@@ -172,9 +163,9 @@ def plan(settings: SettingsFile = DEFAULT) -> None:
     from flashlift import pipeline
 
     loaded = _load(settings)
-    with _progress() as progress:
+    with bars() as progress:
         planned = pipeline.plan(loaded, progress)
-    _print_plan(planned, loaded.shop.currency)
+    show_plan(planned, loaded.shop.currency)
 
 
 @app.command()
@@ -188,11 +179,11 @@ def check(
     from flashlift import planning
 
     saved, now = planning.load_plan(folder), planning.recheck(folder)
-    _show(saved.verdict.to_polars(), "Value when it was planned, on draws the optimizer had not seen")
+    show(saved.verdict.to_polars(), "Value when it was planned, on draws the optimizer had not seen")
     out.print(f"Verdict of that time: {escape(saved.verdict.sentence)}.", highlight=False, soft_wrap=True)
     out.print(f"Checked again: {escape(now.sentence)}.", highlight=False, soft_wrap=True)
     if now.broken:
-        _show(planning.findings_frame(now.broken), "Findings")
+        show(planning.findings_frame(now.broken), "Findings")
         raise typer.Exit(1)
 
 
@@ -204,7 +195,7 @@ def report(settings: SettingsFile = DEFAULT) -> None:
     """
     from flashlift import pipeline
 
-    with _progress() as progress:
+    with bars() as progress:
         path = pipeline.report(_load(settings), progress)
     out.print(f"Report: {path}", soft_wrap=True)
 
@@ -259,12 +250,12 @@ def simulate(
         config = market.MarketConfig.sized(
             events, world=world, account_frac=accounts, ties_mean=ties, store_frac=stores
         )
-        with _progress() as progress:
+        with bars() as progress:
             settings_file = pipeline.simulate(folder, config, seed=seed, progress=progress)
         out.print(f"Next: flashlift run -s {settings_file}", soft_wrap=True)
         return
-    with _progress() as progress:
-        _show(pipeline.judge(folder, progress), "True incremental profit")
+    with bars() as progress:
+        show(pipeline.judge(folder, progress), "True incremental profit")
 
 
 @app.command()
@@ -281,7 +272,7 @@ def analyze(
     from flashlift import pipeline
 
     result = pipeline.analyze(file, control=control, metric=metric, weights=_shares(share or []))
-    _show(result.to_polars(), "Result")
+    show(result.to_polars(), "Result")
     out.print(escape(result.paragraph()))
 
 
@@ -296,50 +287,13 @@ def _shares(given: list[str]) -> dict[str, float] | None:
 def _run(settings: Settings) -> None:
     from flashlift import pipeline
 
-    with _progress() as progress:
+    with bars() as progress:
         done = pipeline.run(settings, progress)
     if done.planned is not None:
-        _print_plan(done.planned, settings.shop.currency)
+        show_plan(done.planned, settings.shop.currency)
     for stage, reason in done.skipped.items():
         out.print(f"[yellow]{stage} skipped:[/] {escape(reason)}")
     out.print(f"Report: {done.report}", soft_wrap=True)
-
-
-def _print_plan(planned: Planned, currency: str) -> None:
-    best, value = planned.plan, planned.value
-    table = Table(title=f"Plan: {len(best.offers)} offers", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("slot", "item", "title"):
-        table.add_column(name, no_wrap=True)
-    for name in ("price", "off", "quota", "units", "value"):
-        table.add_column(name, justify="right", no_wrap=True)
-    room = max(12, out.width - OTHER_COLUMNS)
-    for row in planned.table.iter_rows(named=True):
-        table.add_row(
-            row["slot_id"],
-            escape(row["item_id"][:14]),
-            escape((row["title"] or "-")[:room]),
-            f"{row['price']:.2f}",
-            f"{row['discount_frac']:.0%}",
-            str(row["quota"]),
-            f"{row['expected_units']:.1f}",
-            f"{row['expected_value']:,.2f}{'†' if row['cost_assumed'] else ''}",
-        )
-    out.print(table)
-    out.print(
-        f"Expected incremental profit {value.value:,.2f} {currency}, {value.level:.0%} of outcomes in "
-        f"[{value.ci_lower:,.2f}, {value.ci_upper:,.2f}], on draws the optimizer has not seen.\n"
-        f"Optimizer: {best.status.value}, objective {best.objective:,.2f}, bound {best.bound:,.2f}, "
-        f"gap {best.gap_frac:.2%}. Independent check: {escape(planned.verdict.sentence)}.",
-        highlight=False,
-    )
-    if planned.verdict.broken:
-        out.print("[red]Do not run this plan as it is.[/]")
-        _show(planned.broken, "Findings")
-    if planned.table["cost_assumed"].any():
-        out.print("† rests on an assumed unit cost: set the real one, or assumptions.unit_cost_frac.")
-    if not best.offers:
-        out.print("No offer earns more than the item would earn without a sale, so the best plan is to run none.")
-    _show(planned.comparison, f"The plan beside rules of thumb, same limits, same fresh draws ({currency})")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -25,6 +25,7 @@ __all__ = [
     "Progress",
     "Recommender",
     "SparseEffects",
+    "Tracker",
     "silent",
 ]
 
@@ -42,6 +43,18 @@ class Progress(Protocol):
 
 def silent(task: str, done: float, total: float, note: str = "") -> None:
     """Show no progress."""
+
+
+class Tracker(Protocol):
+    """Keeps the metrics of a training where a tool can draw them. It is told numbers only, never a row of data."""
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Metrics by name (`train/loss`, `valid/auc` ...) after `step` steps; steps never fall."""
+        ...
+
+    def close(self) -> None:
+        """Write what is still held; called once, whether the training ended well or not."""
+        ...
 
 
 class CustomerEncoder(Protocol):

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -118,14 +118,46 @@ class AssumptionSettings(_Section):
 
 
 class BehaviorSettings(_Section):
-    """Budget of the behavior model."""
+    """Size, budget and place of the behavior model."""
 
+    size: Literal["small", "base", "large"] = Field(
+        default="small", description="small trains on a processor in minutes; base and large want a GPU"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where it is trained; auto is the GPU where there is one"
+    )
+    tracker: Literal["none", "tensorboard", "wandb"] = Field(
+        default="none", description="tool that shows the learning curves; the other two need flashlift[track]"
+    )
     max_steps: int | None = Field(default=None, ge=1, description="optimizer steps; default: the model's own")
     horizons_hours: list[float] | None = Field(
         default=None, min_length=1, description="P(purchase within h) is judged for these; default: those that fit"
     )
     eval_customers: int = Field(default=2000, ge=10, description="customers in the held-out evaluation")
-    threads: int = Field(default=1, ge=1)
+    threads: int = Field(
+        default=1, ge=1, description="threads of PyTorch; on a shared processor more than one is slower"
+    )
+
+
+class LanguageSettings(_Section):
+    """The language model: it reads the items' texts, so that new items work on their first day."""
+
+    model: str = Field(
+        default="auto",
+        min_length=1,
+        description="auto looks at the texts, none knows items by their ids alone; or the folder of a Hugging Face "
+        "model, or its name on the hub",
+    )
+    adapt: bool = Field(default=True, description="use what `flashlift adapt` left, where it was run")
+    steps: list[Literal["mask", "next", "contrast"]] = Field(
+        default=["contrast"], min_length=1, description="what `flashlift adapt` teaches: see docs/language.md"
+    )
+
+    @model_validator(mode="after")
+    def _each_step_once(self) -> Self:
+        if len(set(self.steps)) < len(self.steps):
+            raise ValueError(f"steps {self.steps} name a step twice")
+        return self
 
 
 class SlotSettings(_Section):
@@ -216,6 +248,7 @@ class Settings(_Section):
     cleaning: CleaningSettings = CleaningSettings()
     split: SplitSettings = SplitSettings()
     assumptions: AssumptionSettings = AssumptionSettings()
+    language: LanguageSettings = LanguageSettings()
     behavior: BehaviorSettings = BehaviorSettings()
     campaign: CampaignSettings = CampaignSettings()
     experiment: ExperimentSettings = ExperimentSettings()
@@ -354,7 +387,10 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         else source
         for source in settings.sources
     ]
-    return settings.model_copy(update={"shop": shop, "sources": sources})
+    language, named = settings.language, below(settings.language.model)
+    if named.is_dir() or language.model.startswith((".", "~", "/")):  # else a name on the hub
+        language = language.model_copy(update={"model": str(named)})
+    return settings.model_copy(update={"shop": shop, "sources": sources, "language": language})
 
 
 def _sentence(error: ValidationError, path: Path) -> str:

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 from tests.behavior.log import hours, log, shop
 
 from flashlift.behavior.batches import Windows, batch, by_length, last_windows, training_windows
-from flashlift.behavior.histories import Histories, Vocabulary, instant
+from flashlift.behavior.histories import Histories, instant
 from flashlift.behavior.snapshots import Snapshots
+from flashlift.behavior.vocabulary import Vocabulary
 
 
 def coded(events):
@@ -50,5 +51,6 @@ def test_codes_by_hand():
     assert codes.item.tolist() == [[1, 2], [1, 0]]
     assert codes.kind.tolist() == [[0, 5], [3, 0]]
     assert codes.gap.tolist() == [[0, 12], [0, 0]]  # 3,600 s lie between 2^11 and 2^12
-    assert codes.hour.tolist() == [[0, 1], [6, 0]]
-    assert codes.weekday.tolist() == [[0, 0], [1, 0]]  # the log starts on a Monday
+    assert codes.clock.tolist() == [[0, 1], [30, 0]]  # hours of the week; the log starts on a Monday
+    assert codes.seconds.tolist() == [[0, 3600], [0, 0]]
+    assert codes.price.isnan().all()

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.behavior.log import START, hours, log
 
-from flashlift.behavior.histories import Histories, Vocabulary, count_before, gap_bucket, instant
+from flashlift.behavior.histories import Histories, count_before, gap_bucket, instant
+from flashlift.behavior.vocabulary import Vocabulary
+from flashlift.schema import Items
 
 ROWS = {
     "customer_id": ["b", "a", "b", None, "a", "b", "b"],
@@ -29,7 +31,8 @@ def test_histories_by_hand():
     assert histories.customers == ["a", "b"]
     assert histories.offsets.tolist() == [0, 2, 6]
     assert histories.item.tolist() == [2, 1, 1, 3, 1, 0]
-    assert histories.depth.tolist() == [0, 8, 6, 6, 3, 0]
+    paid, usual = np.array([np.nan, 20, 10, 5, 8, 1]), np.array([np.nan, 10, 10, 5, 10, np.nan])
+    np.testing.assert_allclose(histories.price[:, :2], np.log(np.stack([paid, paid / usual], axis=1)), rtol=1e-6)
     assert ((histories.at - instant(START)) / 3.6e9).tolist() == [2, 2, 1, 2, 3, 9]
 
 
@@ -37,6 +40,26 @@ def test_an_order_is_one_instant_its_first_line():
     _, histories = built()
     assert histories.order_offsets.tolist() == [0, 0, 2]
     assert ((histories.order_at - instant(START)) / 3.6e9).tolist() == [1, 9]
+    np.testing.assert_allclose(histories.order_value, [15.0, 1.0])
+
+
+def test_categories_prices_and_labels_come_from_the_items_table_and_the_log():
+    items = Items.validate(
+        pl.DataFrame({"item_id": ["x", "z", "fresh"], "category": ["toys/cars", "toys/cars", "home"],
+                      "list_price": [None, None, 30.0]}, schema_overrides={"list_price": pl.Float64})
+        .with_columns([pl.lit(None, kind).alias(name) for name, kind in Items.create_empty().schema.items()
+                       if name not in ("item_id", "category", "list_price")])
+        .select(list(Items.column_names())))  # fmt: skip
+    events = log(ROWS)
+    vocabulary = Vocabulary.fit(events.filter(pl.col("at") < hours(5)), max_items=10, items=items)
+    assert vocabulary.n_trained == 3 and vocabulary.items["item_id"].to_list() == ["x", "y", "z", "fresh"]
+    assert vocabulary.values("category") == ["toys/cars", "home"]
+    assert vocabulary.items["category"].to_list() == [1, 0, 1, 2]
+    assert vocabulary.items["usual_price"].to_list() == [10.0, None, 5.0, 30.0]
+    histories = Histories.build(events, vocabulary, before=hours(99))
+    assert histories.order_category.tolist() == [1, 0]  # x and z, then an unknown item
+    relative = np.log(np.array([np.nan, 20, 10, 5, 8, np.nan]) / 7.5)
+    np.testing.assert_allclose(histories.price[:, 2], relative, rtol=1e-6)
 
 
 def test_asked_customers_keep_their_order_and_nothing_is_read_at_the_border():

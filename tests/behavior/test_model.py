@@ -1,26 +1,49 @@
-from dataclasses import replace
-
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 from flashlift.behavior import BehaviorConfig
-from flashlift.behavior.histories import DEPTH_BUCKETS, GAP_BUCKETS
-from flashlift.behavior.model import HAZARD_HOURS, Batch, EventTransformer, hazard_loss, log_survival
-from flashlift.behavior.next_item import Asked, next_item_loss, times_seen
+from flashlift.behavior.histories import GAP_BUCKETS
+from flashlift.behavior.model import (
+    HAZARD_HOURS,
+    Batch,
+    EventTransformer,
+    PiecewiseLinear,
+    hazard_loss,
+    log_survival,
+    value_loss,
+)
+from flashlift.behavior.next_item import draw_negatives, next_item_loss
+from flashlift.behavior.seen import N_OWN
+from flashlift.behavior.vocabulary import Vocabulary
 
-CONFIG = BehaviorConfig(width=16, max_length=30)
+CONFIG = BehaviorConfig(width=16, max_length=30, temperature=0.5)
 
 
-def network(n_codes=40):
+def vocabulary(n_codes=40):
+    items = pl.DataFrame({"item_id": [f"i{k:04d}" for k in range(n_codes - 1)]})
+    labels = pl.DataFrame({"field": ["channel"] * 2, "value": ["web", "app"], "code": [1, 2]})
+    return Vocabulary(items=items.with_row_index("code", offset=1), labels=labels, n_trained=n_codes - 1)
+
+
+def network(n_codes=40, content=None):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return EventTransformer(CONFIG, n_codes).eval()
+        net = EventTransformer(CONFIG, vocabulary(n_codes), content).eval()
+        for block in net.blocks:  # biases that are not close to zero, as after training
+            torch.nn.init.normal_(block.gap_bias.weight)
+            torch.nn.init.normal_(block.order_bias.weight)
+        return net
 
 
 def random_batch(generator, shape=(3, 10), n_codes=40):
-    sizes = {"item": n_codes, "kind": 7, "depth": DEPTH_BUCKETS, "gap": GAP_BUCKETS, "hour": 24, "weekday": 7}
-    return Batch(**{name: torch.randint(size, shape, generator=generator) for name, size in sizes.items()})
+    sizes = {"item": n_codes, "kind": 7, "clock": 168, "gap": GAP_BUCKETS, "channel": 3, "region": 1, "phase": 5}
+    codes = {name: torch.randint(size, shape, generator=generator) for name, size in sizes.items()}
+    price = torch.randn(*shape, 3, generator=generator)
+    price[torch.rand(*shape, 3, generator=generator) < 0.3] = torch.nan
+    seconds = (torch.rand(shape, generator=generator) * 1e6).cumsum(dim=1)
+    return Batch(**codes, price=price, seconds=seconds - seconds[:, :1])
 
 
 def test_the_future_does_not_change_the_past():
@@ -92,49 +115,79 @@ def test_survival_falls():
     assert (logs.diff(dim=1) <= 0).all() and (logs <= 0).all()
 
 
-def full_softmax_loss(net, hidden, item, asked, trend):
-    total = 0.0
-    codes = torch.arange(1, trend.shape[1])
-    for b, t, code, g in zip(asked.row, asked.position, asked.code, asked.trend, strict=True):
-        seen = torch.tensor([float((item[b, :t] == c).sum()) for c in codes])
-        logits = net.item_logit(net.item(codes) @ net.item_query(hidden[b, t]), trend[g, 1:], seen)
-        total -= torch.log_softmax(logits, 0)[code - 1]
-    return float(total / len(asked.row))
-
-
-def questions(n_codes, n=200):
+def questions(n_codes, n=200, spread=4):
     generator = torch.Generator().manual_seed(3)
-    read = random_batch(generator, shape=(20, 12), n_codes=n_codes)
-    sizes = {"row": 20, "position": 13, "code": n_codes - 1, "trend": 4}
-    asked = Asked(**{name: torch.randint(size, (n,), generator=generator) for name, size in sizes.items()})
-    asked = replace(asked, code=asked.code**2 // n_codes + 1)
-    return read, asked, torch.randn(4, n_codes, generator=generator)
+    query = torch.nn.functional.normalize(torch.randn(n, CONFIG.width, generator=generator), dim=-1)
+    target = torch.randint(n_codes - 1, (n,), generator=generator) ** 2 // n_codes + 1
+    trend = torch.randn(n, n_codes, generator=generator)
+    own = (torch.rand(n, n_codes, 1, generator=generator) < 0.1) * torch.rand(n, n_codes, N_OWN, generator=generator)
+    return query, target, trend, own
 
 
-def moved(net):
-    """With tastes that are not zero, as they are at the start of training."""
-    torch.nn.init.normal_(net.query.weight, generator=torch.Generator().manual_seed(4))
-    return net
+def loss_on(net, query, target, trend, own, rng, negatives=256):
+    codes, expected = draw_negatives(target.numpy(), trend.shape[1] - 1, negatives, 0.5, rng=rng)
+    rows, codes = torch.arange(len(target)), torch.from_numpy(codes)
+    drawn = codes, torch.from_numpy(expected).float()
+    return float(next_item_loss(net, query, target, drawn, (trend[rows, target], trend[:, codes]),
+                                (own[rows, target], own[:, codes])))  # fmt: skip
+
+
+def full_softmax_loss(net, query, target, trend, own):
+    total = 0.0
+    for k, code in enumerate(target.tolist()):
+        items = torch.nn.functional.normalize(net.item(torch.arange(1, trend.shape[1])), dim=1)
+        taste = query[k] @ items.T / CONFIG.temperature
+        logits = taste + net.trend_weight * trend[k, 1:] + own[k, 1:] @ net.own_weight
+        total -= torch.log_softmax(logits, 0)[code - 1]
+    return float(total / len(target))
 
 
 def test_a_small_catalog_gets_the_exact_softmax():
-    net, (read, asked, trend) = moved(network()), questions(40)
+    net, asked = network(), questions(40)
     with torch.no_grad():
-        hidden = net(read)
-        loss = next_item_loss(net, hidden, read.item, asked, trend, negatives=256)
-        assert float(loss) == pytest.approx(full_softmax_loss(net, hidden, read.item, asked, trend), rel=1e-4)
+        loss = loss_on(net, *asked, np.random.default_rng(0))
+        assert loss == pytest.approx(full_softmax_loss(net, *asked), rel=1e-4)
 
 
 def test_sampled_negatives_estimate_the_same_loss():
-    net, (read, asked, trend) = moved(network(600)), questions(600, n=100)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        hidden = net(read)
-        draws = [float(next_item_loss(net, hidden, read.item, asked, trend, negatives=256)) for _ in range(50)]
-        exact = full_softmax_loss(net, hidden, read.item, asked, trend)
+    net, asked = network(600), questions(600, n=100)
+    rng = np.random.default_rng(0)
+    with torch.no_grad():
+        draws = [loss_on(net, *asked, rng) for _ in range(50)]
+        exact = full_softmax_loss(net, *asked)
     assert np.mean(draws) == pytest.approx(exact, abs=0.1)  # sampled softmax is biased at the order of 1 / negatives
 
 
-def test_times_seen_counts_the_history_alone():
-    seen = times_seen(torch.tensor([[5, 7, 5]]), torch.tensor([5, 7]))
-    assert seen.tolist() == [[[0, 0], [1, 0], [1, 1], [2, 1]]]
+def test_an_item_without_events_stands_where_its_text_puts_it():
+    content = torch.nn.functional.normalize(torch.randn(45, CONFIG.width), dim=1)
+    content[[0, 7]] = 0.0
+    net = network(40, content)
+    torch.nn.init.normal_(net.item.delta.weight, std=10.0)
+    with torch.no_grad():
+        vectors = net.item(torch.arange(60))
+    torch.testing.assert_close(vectors[40:45], content[40:45])
+    cosine = (vectors * content[:1].expand(60, -1).clone()).sum(1)
+    assert (cosine == 0).all()
+    # a delta of norm 1 turns a unit vector by at most 90 degrees, however large the weights are
+    known = [code for code in range(1, 40) if code != 7]
+    assert ((vectors[known] * content[known]).sum(1) >= -1e-6).all()
+    torch.testing.assert_close(vectors[45:], vectors[:1].expand(15, -1))  # beyond all tables: the unknown item
+
+
+def test_prices_are_encoded_piece_by_piece():
+    layer = PiecewiseLinear(1, 8)
+    layer.learn_borders(torch.arange(8.0)[:, None])
+    torch.nn.init.eye_(layer.out.weight)
+    with torch.no_grad():
+        code = layer(torch.tensor([[2.5], [-1.0], [99.0], [torch.nan]]))
+    assert code[0].tolist() == pytest.approx(
+        [1, 1, 1, 0.5, 0, 0, 0, 0], abs=1e-6
+    )  # known, then pieces full up to 2 and half of the third
+    assert code[1].tolist() == [1] + [0] * 7 and code[2].tolist() == [1] * 8 and not code[3].any()
+
+
+def test_the_value_loss_is_least_at_the_truth():
+    x = torch.randn(20_000, generator=torch.Generator().manual_seed(0)) * 2 + 1
+    losses = {(m, s): float(value_loss(torch.tensor(m), torch.tensor(s).log(), x).mean())
+              for m in (0.5, 1.0, 1.5) for s in (1.5, 2.0, 2.5)}  # fmt: skip
+    assert min(losses, key=losses.get) == (1.0, 2.0)

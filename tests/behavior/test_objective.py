@@ -2,9 +2,11 @@ import numpy as np
 from tests.behavior.log import SPLIT, TINY, hours, log
 
 from flashlift.behavior.batches import Windows
-from flashlift.behavior.histories import Histories, Vocabulary, instant
-from flashlift.behavior.objective import Objective, first_of_instant
+from flashlift.behavior.histories import Histories, instant
+from flashlift.behavior.losses import first_of_instant
+from flashlift.behavior.objective import Objective
 from flashlift.behavior.snapshots import Snapshots, hours_to_purchase
+from flashlift.behavior.vocabulary import Vocabulary
 
 BASKETS = log(
     {
@@ -20,7 +22,7 @@ BASKETS = log(
 def objective():
     vocabulary = Vocabulary.fit(BASKETS, max_items=50)
     histories = Histories.build(BASKETS, vocabulary, before=SPLIT.valid_end)
-    return vocabulary, Objective.build(histories, vocabulary.size, TINY, instant(SPLIT.train_end),
+    return vocabulary, Objective.build(histories, vocabulary.n_trained, TINY, instant(SPLIT.train_end),
                                        instant(hours(1700)), rng=np.random.default_rng(0))  # fmt: skip
 
 
@@ -33,12 +35,14 @@ def test_a_basket_is_asked_for_from_what_was_before_it():
     _, built = objective()
     windows = Windows(customer=np.array([0, 1]), start=np.array([1, 6]), stop=np.array([6, 7]))
     train_end, rng = instant(SPLIT.train_end), np.random.default_rng(0)
-    row, position, index = built.questions(windows, 0, train_end, rng=rng)
-    assert index.tolist() == [1, 2, 3, 6]  # not the refund, and nothing after the end of training
-    assert row.tolist() == [0, 0, 0, 1]
-    assert position.tolist() == [0, 1, 1, 0]  # both lines of order 2 after the one event read before it
-    _, position, index = built.questions(windows, train_end, instant(hours(1700)), rng=rng)
-    assert (position.tolist(), index.tolist()) == ([4], [5])
+    asked = built.losses.questions(windows, 0, train_end, rng=rng)
+    wanted = [1, 2, 3, 6]  # not the refund, and nothing after the end of training
+    assert asked.code.tolist() == built.histories.item[wanted].tolist()
+    assert asked.snapshots.at.tolist() == built.histories.at[wanted].tolist()
+    assert asked.row.tolist() == [0, 0, 0, 1]
+    assert asked.position.tolist() == [0, 1, 1, 0]  # both lines of order 2 after the one event read before it
+    later = built.losses.questions(windows, train_end, instant(hours(1700)), rng=rng)
+    assert (later.position.tolist(), later.code.tolist()) == ([4], built.histories.item[[5]].tolist())
 
 
 def test_moments_lie_within_the_stretch_of_their_window():

@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 from tests.behavior.log import hours, shop
 
-from flashlift.behavior.histories import Histories, Vocabulary, instant
+from flashlift.behavior.histories import Histories, instant
 from flashlift.behavior.snapshots import N_FACTS, Snapshots, facts, hours_to_purchase, spread_snapshots
+from flashlift.behavior.vocabulary import Vocabulary
 
 
 def plain_facts(events, customer, at):

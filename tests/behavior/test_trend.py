@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 from tests.behavior.log import hours, log, shop
 
-from flashlift.behavior.histories import Histories, Vocabulary, instant
+from flashlift.behavior.histories import Histories, instant
 from flashlift.behavior.trend import Trend, trend_now
+from flashlift.behavior.vocabulary import Vocabulary
 
 
 def plain(events, at, item, half_life):

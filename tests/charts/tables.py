@@ -135,6 +135,24 @@ def comparison() -> pl.DataFrame:
     )
 
 
+def learning_curves(steps: int = 240, every: int = 40) -> pl.DataFrame:
+    """A validation loss that is smallest at step 160, and metrics that follow."""
+    rows = []
+    for step in range(every, steps + 1, every):
+        for part, late in (("train", 0.0), ("valid", 1.0)):
+            loss = 4.0 + 2.0 * np.exp(-step / 60) + late * (0.2 + 0.00004 * max(step - 160, 0) ** 2)
+            rows += [
+                (step, "auc", part, 0.8 - 0.3 * np.exp(-step / 50) - 0.02 * late),
+                (step, "loss", part, loss),
+                (step, "item_loss", part, loss - 1.0),
+                (step, "hazard_loss", part, 0.4 + 0.1 * np.exp(-step / 60) + 0.01 * late),
+                (step, "ndcg@10", part, 0.06 - 0.04 * np.exp(-step / 80) - 0.01 * late),
+            ]
+        rows.append((step, "batch_loss", "train", 5.0))
+    schema = {"step": pl.Int64, "metric": pl.String, "part": pl.String, "value": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def reliability() -> pl.DataFrame:
     rows = []
     for horizon in (24.0, 72.0, 168.0):

@@ -26,6 +26,7 @@ CHARTS: dict[str, tuple[Drawn, pl.DataFrame, str]] = {
     "calendar": (lambda t: charts.calendar(t, currency="GBP"), tables.plan_table(40), "price"),
     "value_comparison": (lambda t: charts.value_comparison(t, currency="GBP"), tables.comparison(), "ci_lower"),
     "reliability": (charts.reliability, tables.reliability(), "observed"),
+    "learning_curves": (charts.learning_curves, tables.learning_curves(), "part"),
     "quality": (charts.quality, tables.rules(), "rows"),
 }
 ALL = pytest.mark.parametrize("name", list(CHARTS))
@@ -160,6 +161,30 @@ def test_reliability_title_is_the_weighted_gap() -> None:
         }
     )
     assert "differ by 5.00%" in title(charts.reliability(bins))
+
+
+def test_learning_curves_mark_the_step_that_was_kept() -> None:
+    table = tables.learning_curves()
+    chart = charts.learning_curves(table)
+    valid = table.filter(metric="loss", part="valid").sort("value")
+    assert title(chart) == f"The weights of step {valid['step'][0]} of 240 were kept"
+    marks = [row for row in rows(chart) if row["kept"] is not None]
+    assert {row["panel"] for row in marks} == {
+        "loss", "loss of the next item", "loss of the time to purchase", "AUC", "NDCG@10"
+    }  # fmt: skip
+    assert {row["kept"] for row in marks} == {valid["step"][0]}
+    assert all(row["metric"] != "batch_loss" for row in rows(chart))
+    one = charts.learning_curves(table, only="auc")
+    assert {row["panel"] for row in rows(one)} == {"AUC"}
+    assert title(one) == title(chart)
+
+
+def test_learning_curves_of_one_look_or_without_a_validation_loss_are_drawn() -> None:
+    scene(charts.learning_curves(tables.learning_curves(steps=40)))
+    table = tables.learning_curves().filter(metric="auc")
+    assert title(charts.learning_curves(table)) == "How the metrics went in 240 steps"
+    with pytest.raises(InputError, match="no rows to show"):
+        charts.learning_curves(table.with_columns(value=pl.lit(float("nan"))))
 
 
 def test_png(tmp_path: Path) -> None:

@@ -65,6 +65,26 @@ def full(**changes: Any) -> Evidence:
             }
         ),
         "reliability": tables.reliability(),
+        "learning_curves": tables.learning_curves(),
+        "model_card": pl.DataFrame(
+            {
+                "part": ["Trained on", "Predicts", "Predicts"],
+                "says": ["events of 4,300 customers", "Which item comes next.", "Whether an order begins."],
+            }
+        ),
+        "segments": pl.DataFrame(
+            {
+                "kind": ["history", "customer"],
+                "segment": ["1 to 4 events", "older"],
+                "n": [812, 4_100],
+                "base_rate": [0.031, 0.082],
+                "predicted": [0.034, 0.080],
+                "pr_auc": [0.112, 0.241],
+                "brier_skill": [0.012, 0.083],
+                "ece": [0.0061, 0.0043],
+                "horizon_hours": [168.0, 168.0],
+            }
+        ),
         "recommend_metrics": pl.DataFrame(
             {
                 "model": ["event transformer", "popular per segment"],
@@ -120,6 +140,9 @@ def without_prices() -> Evidence:
         rules=kept.rules,
         intent_metrics=kept.intent_metrics,
         reliability=kept.reliability,
+        learning_curves=kept.learning_curves,
+        model_card=kept.model_card,
+        segments=kept.segments,
         recommend_metrics=kept.recommend_metrics,
         stages_skipped={
             "demand": "The log holds no prices, so there is no demand model.",

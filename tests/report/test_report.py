@@ -18,6 +18,7 @@ import pytest
 from tests.charts import tables
 from tests.report import made_up
 
+from flashlift.charts import metrics_in
 from flashlift.domain import Estimate, PlanStatus
 from flashlift.errors import InputError, OutputError
 from flashlift.report import Evidence, write_report
@@ -102,7 +103,8 @@ def test_figures_are_drawn_from_specs_that_parse(page: Page) -> None:
     assert drawn == held
     assert len(set(held)) == len(held)
     curves = tables.curves()["item_id"].n_unique()
-    assert len(page.specs) == 6 + curves + 3  # single charts, a panel per curve and per horizon
+    learned = len(metrics_in(tables.learning_curves()))
+    assert len(page.specs) == 6 + curves + 3 + learned  # single charts, a panel per curve, horizon and metric
     assert all("$schema" in spec and "title" not in spec for spec in page.specs)
 
 

@@ -1,4 +1,4 @@
-"""What will this customer do next? One small network: next item, and P(purchase within h) for every h.
+"""What will this customer do next? One network: next item, and whether, when and what they buy.
 
 torch is imported only when a name that needs it is asked for.
 """
@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any
 from flashlift.behavior.config import BehaviorConfig
 
 if TYPE_CHECKING:
+    from flashlift.behavior.card import Card
     from flashlift.behavior.predict import BehaviorModel
-    from flashlift.behavior.report import intent_report
+    from flashlift.behavior.report import intent_report, segment_report
+    from flashlift.behavior.serving import Live
     from flashlift.behavior.train import fit
 
-__all__ = ["BehaviorConfig", "BehaviorModel", "fit", "intent_report"]
+__all__ = ["BehaviorConfig", "BehaviorModel", "Card", "Live", "fit", "intent_report", "segment_report"]
 
-_HOMES = {"BehaviorModel": "predict", "fit": "train", "intent_report": "report"}
+_HOMES = {
+    "BehaviorModel": "predict",
+    "Card": "card",
+    "Live": "serving",
+    "fit": "train",
+    "intent_report": "report",
+    "segment_report": "report",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -72,7 +72,8 @@ def by_length(windows: Windows, tokens: int, *, rng: np.random.Generator | None 
     longest = np.maximum.accumulate(length[order])
     groups, begin = [], 0
     while begin < len(order):
-        fits = longest[begin:] * np.arange(1, len(order) - begin + 1) <= tokens
+        ahead = longest[begin : begin + tokens]  # each row holds one position at least
+        fits = ahead * np.arange(1, len(ahead) + 1) <= tokens
         size = max(int(np.argmin(fits)) if not fits.all() else len(fits), 1)
         groups.append(order[begin : begin + size])
         begin += size
@@ -86,19 +87,21 @@ def batch(histories: Histories, windows: Windows) -> Batch:
     real = index < windows.stop[:, None]
     index = np.where(real, index, 0)
     if not len(histories.at):
-        blank = torch.zeros(index.shape, dtype=torch.int64)
-        return Batch(item=blank, kind=blank, depth=blank, gap=blank, hour=blank, weekday=blank)
+        return _blank(index.shape)
     at = histories.at[index]
     first = index == histories.offsets[windows.customer][:, None]
     gap = np.where(first, 0, at - histories.at[np.maximum(index - 1, 0)]) / SECOND
-    when = Snapshots(customer=index, at=at)
+    begin = at[:, :1]
     return Batch(
-        item=_tensor(histories.item[index], real),
-        kind=_tensor(histories.kind[index], real),
-        depth=_tensor(histories.depth[index], real),
-        gap=_tensor(gap_bucket(np.where(real, gap, 0.0)), real),
-        hour=_tensor(when.hour, real),
-        weekday=_tensor(when.weekday, real),
+        item=_codes(histories.item[index], real),
+        kind=_codes(histories.kind[index], real),
+        clock=_codes(Snapshots(customer=index, at=at).clock, real),
+        gap=_codes(gap_bucket(np.where(real, gap, 0.0)), real),
+        channel=_codes(histories.channel[index], real),
+        region=_codes(histories.region[index], real),
+        phase=_codes(histories.phase[index], real),
+        price=torch.from_numpy(np.where(real[:, :, None], histories.price[index], np.nan)),
+        seconds=torch.from_numpy(np.where(real, (at - begin) / SECOND, 0.0).astype(np.float32)),
     )
 
 
@@ -111,5 +114,11 @@ def present(histories: Histories, snapshots: Snapshots) -> Present:
     )
 
 
-def _tensor(values: np.ndarray, real: np.ndarray) -> torch.Tensor:
+def _codes(values: np.ndarray, real: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.where(real, values, 0).astype(np.int64))
+
+
+def _blank(shape: tuple[int, ...]) -> Batch:
+    zero = torch.zeros(shape, dtype=torch.int64)
+    return Batch(item=zero, kind=zero, clock=zero, gap=zero, channel=zero, region=zero, phase=zero,
+                 price=torch.full((*shape, 3), torch.nan), seconds=torch.zeros(shape))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Events as integer-coded histories: one flat array per field, cut into customers by offsets."""
+"""Events as coded histories: one flat array per field, cut into customers by offsets."""
 
 from __future__ import annotations
 
@@ -10,70 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flashlift.behavior.promotions import phase_codes
+from flashlift.behavior.vocabulary import Vocabulary
 from flashlift.protocols import IntArray
 from flashlift.schema import EVENT_KINDS, Events
 
-__all__ = ["COLUMNS", "DEPTH_BUCKETS", "GAP_BUCKETS", "WANTED", "Histories", "Vocabulary", "count_before", "gap_bucket",
-           "instant"]  # fmt: skip
+__all__ = ["COLUMNS", "GAP_BUCKETS", "PRICES", "SECOND", "WANTED", "Histories", "count_before", "gap_bucket", "instant"]
 
 SECOND = 1_000_000
 WANTED = tuple(kind not in ("uncart", "refund") for kind in EVENT_KINDS)  # kinds that show interest in the item
 COLUMNS = [Events.customer_id.name, Events.item_id.name, Events.event.name, Events.at.name, Events.price.name,
-           Events.order_id.name]  # fmt: skip
-PRICE_RATIOS = (0.5, 0.7, 0.8, 0.9, 0.97, 1.03, 1.2)  # borders between buckets of price / usual price
-DEPTH_BUCKETS = len(PRICE_RATIOS) + 2
+           Events.quantity.name, Events.order_id.name, Events.channel.name, Events.region.name]  # fmt: skip
+PRICES = ("level", "discount", "relative")
 GAP_BUCKETS = 28  # powers of two from 1 second to four years
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vocabulary:
-    """The items that have a vector of their own: codes 1..n in `items`, everything else has code 0.
-
-    Args:
-        items: item_id, code, usual_price (median, null without prices), ordered by code.
-    """
-
-    items: pl.DataFrame
-
-    @classmethod
-    def fit(cls, events: pl.DataFrame, *, max_items: int) -> Vocabulary:
-        """Take the most frequent items of `events`; equally frequent ones in order of their ids."""
-        known = (
-            events.group_by(Events.item_id.col)
-            .agg(n=pl.len(), usual_price=Events.price.col.median())
-            .sort("n", Events.item_id.name, descending=[True, False])
-        )
-        items = known.head(max_items).select(
-            Events.item_id.name, pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("code"), "usual_price"
-        )
-        return cls(items=items)
-
-    @property
-    def size(self) -> int:
-        """Number of codes, the shared code 0 included."""
-        return self.items.height + 1
-
-    def extended(self, item_ids: Sequence[str]) -> Vocabulary:
-        """With further codes for those of `item_ids` that have none; the network has no vectors for these."""
-        new = (
-            pl.DataFrame({Events.item_id.name: list(item_ids)}, schema={Events.item_id.name: pl.String})
-            .unique(maintain_order=True)
-            .join(self.items, on=Events.item_id.name, how="anti", maintain_order="left")
-        )
-        if new.is_empty():
-            return self
-        more = new.select(
-            Events.item_id.name,
-            pl.int_range(self.size, self.size + pl.len(), dtype=pl.Int64).alias("code"),
-            pl.lit(None, pl.Float64).alias("usual_price"),
-        )
-        return Vocabulary(items=pl.concat([self.items, more]))
-
-    def codes(self, item_ids: Sequence[str]) -> IntArray:
-        """Code of each item, (n,); 0 for items without one."""
-        asked = pl.DataFrame({Events.item_id.name: list(item_ids)}, schema={Events.item_id.name: pl.String})
-        found = asked.join(self.items, on=Events.item_id.name, how="left", maintain_order="left")
-        return found["code"].fill_null(0).to_numpy().astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +36,12 @@ class Histories:
         customers: customer ids, in the order asked for.
         offsets: (n_customers + 1,).
         at: microseconds since 1970, UTC, (n_events,).
-        item, kind, depth: codes of item, event kind and price relative to usual, (n_events,).
-        order_offsets: (n_customers + 1,) into `order_at`.
+        item, kind, channel, region, phase: codes, (n_events,); phase is an index into promotions.PHASES.
+        price: ln price, ln(price / usual), ln(price / usual in the category), NaN where unknown, (n_events, 3).
+        order_offsets: (n_customers + 1,) into the arrays of orders.
         order_at: start of each order in microseconds, rising within a customer.
+        order_category: category of most lines of each order, a code; 0 where unknown.
+        order_value: what each order cost, NaN where a price is missing.
     """
 
     customers: list[str]
@@ -97,13 +49,24 @@ class Histories:
     at: IntArray
     item: IntArray
     kind: npt.NDArray[np.int8]
-    depth: npt.NDArray[np.int8]
+    channel: npt.NDArray[np.int16]
+    region: npt.NDArray[np.int16]
+    phase: npt.NDArray[np.int8]
+    price: npt.NDArray[np.float32]
     order_offsets: IntArray
     order_at: IntArray
+    order_category: IntArray
+    order_value: npt.NDArray[np.float32]
 
     @classmethod
     def build(
-        cls, events: pl.DataFrame, vocabulary: Vocabulary, *, before: datetime, customers: Sequence[str] | None = None
+        cls,
+        events: pl.DataFrame,
+        vocabulary: Vocabulary,
+        *,
+        before: datetime,
+        customers: Sequence[str] | None = None,
+        promotions: pl.DataFrame | None = None,
     ) -> Histories:
         """Code the events before `before` of `customers` (default: of everybody). Rows without customer are dropped."""
         key, at = Events.customer_id.name, Events.at.name
@@ -118,16 +81,21 @@ class Histories:
         frame = frame.join(people, on=key, how="left", maintain_order="left")
         frame = frame.join(vocabulary.items, on=Events.item_id.name, how="left", maintain_order="left")
         frame = frame.with_columns(start=_order_start()).sort("row", at, maintain_order=True)
-        orders = frame.filter(Events.event.col == "purchase").select("row", "start").unique().sort("row", "start")
+        orders = _orders(frame)
         return cls(
             customers=names,
             offsets=_offsets(frame["row"], len(names)),
             at=_micros(frame[at]),
             item=frame["code"].fill_null(0).to_numpy().astype(np.int64),
             kind=frame[Events.event.name].cast(pl.Enum(EVENT_KINDS)).to_physical().to_numpy().astype(np.int8),
-            depth=_depth_bucket(frame[Events.price.name], frame["usual_price"]),
+            channel=vocabulary.label_codes("channel", frame[Events.channel.name]).astype(np.int16),
+            region=vocabulary.label_codes("region", frame[Events.region.name]).astype(np.int16),
+            phase=phase_codes(frame, promotions),
+            price=_prices(frame),
             order_offsets=_offsets(orders["row"], len(names)),
             order_at=_micros(orders["start"]),
+            order_category=orders["category"].to_numpy().astype(np.int64),
+            order_value=orders["value"].to_numpy().astype(np.float32),
         )
 
     @property
@@ -135,13 +103,22 @@ class Histories:
         """Number of customers, those without events included."""
         return len(self.customers)
 
+    def owner(self) -> IntArray:
+        """Customer of each event, (n_events,)."""
+        return np.repeat(np.arange(self.n_customers), np.diff(self.offsets))
+
     def end(self, customer: IntArray, moment: IntArray) -> IntArray:
         """Index one past the last event of each customer before each moment (microseconds), same shape."""
-        return count_before(self.at, self.offsets[customer], self.offsets[customer + 1], moment)
+        return self._count(self.at, self.offsets, customer, moment)
 
     def order_end(self, customer: IntArray, moment: IntArray) -> IntArray:
         """Index one past the last order of each customer before each moment, into `order_at`."""
-        return count_before(self.order_at, self.order_offsets[customer], self.order_offsets[customer + 1], moment)
+        return self._count(self.order_at, self.order_offsets, customer, moment)
+
+    def _count(self, values: IntArray, offsets: IntArray, customer: IntArray, moment: IntArray) -> IntArray:
+        if self.n_customers == 1:  # the way of serving: one sorted array
+            return np.searchsorted(values, moment, side="left").astype(np.int64)
+        return count_before(values, offsets[customer], offsets[customer + 1], moment)
 
 
 def count_before(values: IntArray, start: IntArray, stop: IntArray, limit: IntArray) -> IntArray:
@@ -176,10 +153,30 @@ def _order_start() -> pl.Expr:
     return pl.when(Events.order_id.col.is_null()).then(Events.at.col).otherwise(whole)
 
 
+def _orders(frame: pl.DataFrame) -> pl.DataFrame:
+    """row, start, category, value of each order, sorted."""
+    lines = frame.filter(Events.event.col == "purchase").with_columns(
+        paid=Events.price.col * Events.quantity.col, category=pl.col("category").fill_null(0)
+    )
+    return (
+        lines.group_by("row", "start")
+        .agg(
+            category=pl.col("category").mode().min(),
+            value=pl.when(pl.col("paid").is_null().any()).then(float("nan")).otherwise(pl.col("paid").sum()),
+        )
+        .sort("row", "start")
+    )
+
+
 def _offsets(rows: pl.Series, n: int) -> IntArray:
     return np.concatenate([[0], np.cumsum(np.bincount(rows.to_numpy(), minlength=n))]).astype(np.int64)
 
 
-def _depth_bucket(price: pl.Series, usual: pl.Series) -> npt.NDArray[np.int8]:
-    ratio = (price / usual).to_numpy().astype(np.float64)
-    return np.where(np.isnan(ratio), 0, 1 + np.searchsorted(PRICE_RATIOS, np.nan_to_num(ratio))).astype(np.int8)
+def _prices(frame: pl.DataFrame) -> npt.NDArray[np.float32]:
+    price = Events.price.col
+    parts = frame.select(
+        level=price.log(),
+        discount=(price / pl.col("usual_price")).log(),
+        relative=(price / pl.col("category_price")).log(),
+    )
+    return parts.fill_null(float("nan")).to_numpy().astype(np.float32)

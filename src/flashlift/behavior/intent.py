@@ -37,6 +37,12 @@ class Intent:
     beta: FloatArray
     base_rate: FloatArray
 
+    @property
+    def calibrated_hours(self) -> tuple[float, float]:
+        """First and last horizon that had enough outcomes to be calibrated by itself."""
+        fitted = self.edges[~np.isnan(self.beta[:, 0])]
+        return float(fitted[0]), float(fitted[-1])
+
     def probability(
         self, log_survival: FloatArray, known: npt.NDArray[np.bool_], horizons_hours: Sequence[float]
     ) -> FloatArray:
@@ -67,16 +73,16 @@ class Intent:
         curve[:, last + 1 :] = 1 - (1 - curve[:, [last]]) * later
         return np.maximum.accumulate(curve, axis=1)
 
-    def arrays(self) -> dict[str, FloatArray]:
-        """As arrays to save."""
-        return {"intent.edges": self.edges, "intent.beta": self.beta, "intent.base_rate": self.base_rate}
+    def arrays(self, prefix: str = "intent") -> dict[str, FloatArray]:
+        """As arrays to save, their names begin with `prefix`."""
+        return {f"{prefix}.{name}": getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any]) -> Intent | None:
+    def from_arrays(cls, arrays: Mapping[str, Any], prefix: str = "intent") -> Intent | None:
         """Back from saved arrays; None if there are none."""
-        if "intent.edges" not in arrays:
+        if f"{prefix}.edges" not in arrays:
             return None
-        return cls(edges=arrays["intent.edges"], beta=arrays["intent.beta"], base_rate=arrays["intent.base_rate"])
+        return cls(**{name: arrays[f"{prefix}.{name}"] for name in cls.__dataclass_fields__})
 
 
 def fit_calibrators(

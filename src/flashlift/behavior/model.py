@@ -1,37 +1,54 @@
-"""The whole network: a small causal transformer over events with two answers, next item and time to purchase.
+"""The whole network: a causal transformer over events; its answers are item, time, category and value of a purchase.
 
 B customers, T events (position 0 stands for "before the first"), C width, V item codes, K hazard bins.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from flashlift.behavior.config import BehaviorConfig
-from flashlift.behavior.histories import DEPTH_BUCKETS, GAP_BUCKETS
+from flashlift.behavior.histories import GAP_BUCKETS, PRICES
+from flashlift.behavior.item_vectors import ItemVectors
+from flashlift.behavior.promotions import PHASES
 from flashlift.behavior.snapshots import N_FACTS
+from flashlift.behavior.vocabulary import Vocabulary
 from flashlift.schema import EVENT_KINDS
 
-__all__ = ["HAZARD_HOURS", "Batch", "EventTransformer", "Present", "hazard_loss", "log_survival"]
+__all__ = ["HAZARD_HOURS", "Batch", "EventTransformer", "Present", "hazard_loss", "log_survival", "value_loss"]
 
-# Ends of the hazard bins in hours: the first hour, then 15 bins of equal ratio up to 30 days.
-HAZARD_HOURS: tuple[float, ...] = tuple(720.0 ** (k / 15) for k in range(16))
+HAZARD_HOURS: tuple[float, ...] = (1, 3, 6, 12, 24, 48, 72, 120, 168, 240, 336, 504, 720)  # ends of the bins
+ITEM_SCALE = 4.0  # an item's unit vector beside the context of its token
+PRICE_KNOTS = 8
+ORDER_DISTANCES = 16  # powers of two of the distance in events, two per octave
+N_PRESENT = N_FACTS + 24 + 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Histories as padded integer codes, (B, T - 1) each; padding stands on the right, where nobody sees it."""
+    """Histories as padded codes, (B, T - 1) each; padding stands on the right, where nobody sees it.
+
+    `price` is (B, T - 1, 3) with NaN where unknown; `seconds` count from the first event of the row.
+    """
 
     item: Tensor
     kind: Tensor
-    depth: Tensor
+    clock: Tensor
     gap: Tensor
-    hour: Tensor
-    weekday: Tensor
+    channel: Tensor
+    region: Tensor
+    phase: Tensor
+    price: Tensor
+    seconds: Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        return type(self)(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,104 +59,173 @@ class Present:
     hour: Tensor
     weekday: Tensor
 
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        return type(self)(facts=self.facts.to(device), hour=self.hour.to(device), weekday=self.weekday.to(device))
+
+
+class PiecewiseLinear(nn.Module):
+    """Piecewise-linear encoding of scalars between quantiles of the log (Gorishniy et al. 2022); NaN gives zero."""
+
+    def __init__(self, n_scalars: int, width: int) -> None:
+        super().__init__()
+        self.borders: Tensor
+        self.register_buffer("borders", torch.linspace(-1, 1, PRICE_KNOTS).repeat(n_scalars, 1))
+        self.out = nn.Linear(n_scalars * PRICE_KNOTS, width, bias=False)
+
+    def learn_borders(self, values: Tensor) -> None:
+        """Quantiles of the values, (n, n_scalars), as borders; scalars that are never known keep theirs."""
+        for row, column in zip(self.borders, values.T, strict=True):
+            known = column[~column.isnan()]
+            if len(known):
+                row.copy_(torch.quantile(known[:1_000_000].double(), torch.linspace(0, 1, PRICE_KNOTS).double()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., n_scalars) to (..., C)."""
+        begin, end = self.borders[:, :-1], self.borders[:, 1:]
+        part = ((x[..., None] - begin) / (end - begin).clamp(min=1e-6)).clamp(0, 1)  # (..., n_scalars, knots - 1)
+        known = ~x.isnan()[..., None]
+        code = torch.cat([known.to(part.dtype), torch.where(known, part, 0.0)], dim=-1)
+        encoded: Tensor = self.out(code.flatten(-2))
+        return encoded
+
 
 class Block(nn.Module):
-    """Pre-norm causal attention and feed-forward."""
+    """Pre-norm causal attention and feed-forward, both gated; attention leans on gaps of time and of order.
+
+    Gates: Shazeer 2020 (SwiGLU), Qiu et al. 2025 (a sigmoid gate on the output of attention).
+    """
 
     def __init__(self, config: BehaviorConfig) -> None:
         super().__init__()
-        self.heads = config.heads
-        self.norm_attention = nn.LayerNorm(config.width)
-        self.qkv = nn.Linear(config.width, 3 * config.width)
-        self.out = nn.Linear(config.width, config.width)
-        self.feed = nn.Sequential(
-            nn.LayerNorm(config.width),
-            nn.Linear(config.width, 4 * config.width),
-            nn.GELU(),
-            nn.Linear(4 * config.width, config.width),
-            nn.Dropout(config.dropout),
-        )
+        c = config.width
+        self.heads, self.dropout = config.heads, config.dropout
+        self.norm_attention = nn.RMSNorm(c)
+        self.qkv_gate = nn.Linear(c, 4 * c)
+        self.out = nn.Linear(c, c)
+        self.gap_bias = nn.Embedding(GAP_BUCKETS, config.heads)
+        self.order_bias = nn.Embedding(ORDER_DISTANCES, config.heads)
+        self.norm_feed = nn.RMSNorm(c)
+        self.up_gate = nn.Linear(c, 4 * c)
+        self.down = nn.Linear(2 * c, c)
+        for layer in (self.out, self.down):  # a block begins close to the identity
+            nn.init.normal_(layer.weight, std=0.1 * layer.in_features**-0.5)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) to (B, T, C); position t sees positions up to t."""
+    def forward(self, x: Tensor, gap: Tensor, distance: Tensor, future: Tensor) -> Tensor:
+        """(B, T, C) to (B, T, C); position t sees positions up to t. gap (B, T, T), distance and future (T, T)."""
         b, t, c = x.shape
-        q, k, v = self.qkv(self.norm_attention(x)).view(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, heads, T, C / heads)
-        x = x + self.out(y.transpose(1, 2).reshape(b, t, c))
-        result: Tensor = x + self.feed(x)
-        return result
+        q, k, v, gate = self.qkv_gate(self.norm_attention(x)).view(b, t, 4, self.heads, c // self.heads).unbind(2)
+        bias = self.gap_bias(gap) + self.order_bias(distance)  # (B, T, T, heads)
+        bias = bias.masked_fill(future[..., None], -torch.inf).permute(0, 3, 1, 2)
+        y = F.scaled_dot_product_attention(
+            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=bias.to(q.dtype)
+        )  # (B, heads, T, C / heads)
+        y = (y.transpose(1, 2) * gate.sigmoid()).reshape(b, t, c)
+        x = x + F.dropout(self.out(y), self.dropout, self.training)
+        up, gate = self.up_gate(self.norm_feed(x)).chunk(2, dim=-1)
+        return x + F.dropout(self.down(F.silu(gate) * up), self.dropout, self.training)
 
 
 class EventTransformer(nn.Module):
-    """Reads histories; answers with item queries and hazards."""
+    """Reads histories; answers with item queries, hazards, categories and values."""
 
-    def __init__(self, config: BehaviorConfig, n_codes: int) -> None:
+    def __init__(self, config: BehaviorConfig, vocabulary: Vocabulary, content: Tensor | None = None) -> None:
         super().__init__()
         width = config.width
         self.facts_mean: Tensor
         self.facts_scale: Tensor
-        self.item = nn.Embedding(n_codes, width)
-        self.trend_weight = nn.Parameter(torch.ones(()))
-        self.seen_weight = nn.Parameter(torch.ones(()))
+        self.value_norm: Tensor
+        self.item = ItemVectors(vocabulary, width, content, config.delta_norm)
         self.kind = nn.Embedding(len(EVENT_KINDS), width)
-        self.depth = nn.Embedding(DEPTH_BUCKETS, width)
+        self.clock = nn.Embedding(24 * 7, width)
         self.gap = nn.Embedding(GAP_BUCKETS, width)
-        self.hour = nn.Embedding(24, width)
-        self.weekday = nn.Embedding(7, width)
-        self.position = nn.Embedding(config.max_length + 1, width)
+        self.channel = nn.Embedding(vocabulary.count("channel"), width)
+        self.region = nn.Embedding(vocabulary.count("region"), width)
+        self.phase = nn.Embedding(len(PHASES), width)
+        self.price = PiecewiseLinear(len(PRICES), width)
         self.begin = nn.Parameter(torch.zeros(width))
         self.drop = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.RMSNorm(width)
+        self.fuse = nn.Sequential(nn.Linear(2 * width + N_PRESENT, 2 * width), nn.SiLU(), nn.Dropout(config.dropout))
+        self.fused = nn.Linear(2 * width, width)
         self.query = nn.Linear(width, width)
-        self.fuse = nn.Sequential(
-            nn.Linear(width + N_FACTS + 24 + 7, 2 * width),
-            nn.GELU(),
-            nn.Linear(2 * width, width),
-            nn.GELU(),
-        )
-        self.usual = nn.Linear(N_FACTS + 24 + 7, len(HAZARD_HOURS))
+        self.log_scale = nn.Parameter(-torch.tensor(config.temperature).log(), requires_grad=False)  # see ranking.py
+        self.trend_weight = nn.Parameter(torch.ones(()))
+        self.own_weight = nn.Parameter(torch.tensor([1.0, 1.0, 0.0, 0.0]))  # see seen.py
+        self.own_trend_weight = nn.Parameter(torch.zeros(()))
+        self.usual = nn.Linear(N_PRESENT, len(HAZARD_HOURS))
         self.deviation = nn.Linear(width, len(HAZARD_HOURS))
-        nn.init.zeros_(self.deviation.weight)
-        nn.init.zeros_(self.deviation.bias)
+        self.category = nn.Linear(width, vocabulary.count("category"))
+        self.value = nn.Linear(width, 2)
+        self.contrast = nn.Linear(width, width)
         self.register_buffer("facts_mean", torch.zeros(N_FACTS))
         self.register_buffer("facts_scale", torch.ones(N_FACTS))
-        for module in self.modules():
-            if isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=0.02)
-        nn.init.zeros_(self.query.weight)  # training begins with what the simple rankings know
+        self.register_buffer("value_norm", torch.tensor([0.0, 1.0]))  # mean and standard deviation of ln value
+        self._start()
+
+    def _start(self) -> None:
+        """Answers begin where the simple ones are."""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Embedding) and not name.startswith("item"):
+                nn.init.zeros_(module.weight)  # a token begins as its item, and context has to earn its place
+        nn.init.eye_(self.query.weight)
+        nn.init.zeros_(self.query.bias)
+        nn.init.normal_(self.fused.weight, std=0.1 * self.fused.in_features**-0.5)
+        nn.init.zeros_(self.price.out.weight)
+        for layer in (self.deviation, self.value):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.begin.device
 
     def forward(self, batch: Batch) -> Tensor:
-        """States after 0, 1, ... T - 1 events, (B, T, C). Item codes without a vector are read as code 0."""
+        """States after 0, 1, ... T - 1 events, (B, T, 2 C): that of the last event, and the mean of all so far."""
         tokens = (
-            self.item(torch.where(batch.item < self.item.num_embeddings, batch.item, 0))
+            ITEM_SCALE * self.item(batch.item)
             + self.kind(batch.kind)
-            + self.depth(batch.depth)
+            + self.clock(batch.clock)
             + self.gap(batch.gap)
-            + self.hour(batch.hour)
-            + self.weekday(batch.weekday)
+            + self.channel(batch.channel)
+            + self.region(batch.region)
+            + self.phase(batch.phase)
+            + self.price(batch.price)
         )  # (B, T - 1, C)
-        x = torch.cat([self.begin.expand(len(tokens), 1, -1), tokens], dim=1)  # (B, T, C)
-        x = self.drop(x + self.position.weight[: x.shape[1]])
+        x = self.drop(torch.cat([self.begin.expand(len(tokens), 1, -1), tokens], dim=1))  # (B, T, C)
+        gap, distance, future = _relations(batch.seconds)
         for block in self.blocks:
-            x = block(x)
-        normed: Tensor = self.norm(x)
-        return normed
-
-    def item_query(self, state: Tensor) -> Tensor:
-        """What the customer would look for next, (..., C); its product with an item's vector is the taste for it."""
-        query: Tensor = self.query(state)
-        return query
-
-    def item_logit(self, taste: Tensor, trend: Tensor, seen: Tensor) -> Tensor:
-        """Logits from taste, log popularity lately and times seen by the customer, of one shape or broadcast."""
-        logit: Tensor = taste + self.trend_weight * trend + self.seen_weight * torch.log1p(seen)
-        return logit
+            x = block(x, gap, distance, future)
+        last = self.norm(x)
+        count = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
+        return torch.cat([last, last.cumsum(dim=1) / count], dim=-1)
 
     def answer(self, state: Tensor, present: Present) -> Tensor:
-        """History (N, C) and present fused, (N, C)."""
-        fused: Tensor = self.fuse(torch.cat([state, self._present_row(present)], dim=1))
-        return fused
+        """History (N, 2 C) and present fused, (N, C)."""
+        fused: Tensor = self.fused(self.fuse(torch.cat([state, self._present_row(present)], dim=1)))
+        return state[:, : state.shape[1] // 2] + fused
+
+    def item_query(self, answer: Tensor) -> Tensor:
+        """What the customer would look for next, (N, C), of unit length."""
+        return F.normalize(self.query(answer), dim=-1)
+
+    def taste(self, query: Tensor, items: Tensor) -> Tensor:
+        """Cosine over temperature of queries (N, C) and item vectors (S, C), (N, S)."""
+        return self.log_scale.exp() * (query @ F.normalize(items, dim=-1).T)
+
+    def taste_for(self, query: Tensor, items: Tensor) -> Tensor:
+        """The same for one item vector per query, (N, C) and (N, C) to (N,)."""
+        return self.log_scale.exp() * (query * F.normalize(items, dim=-1)).sum(dim=-1)
+
+    def item_logit(self, taste: Tensor, trend: Tensor, own: Tensor | None) -> Tensor:
+        """Logits from taste, log popularity lately (shapes that broadcast), and own history (..., N_OWN) or None."""
+        if own is None:
+            return taste + self.trend_weight * trend
+        popular = (self.trend_weight + self.own_trend_weight * own[..., 0]) * trend
+        logit: Tensor = taste + popular + own @ self.own_weight
+        return logit
 
     def hazards(self, answer: Tensor, present: Present) -> Tensor:
         """Hazard logits, (N, K): linear in what is known of the present, and what the history changes about that."""
@@ -152,9 +238,19 @@ class EventTransformer(nn.Module):
         return logits
 
     def _present_row(self, present: Present) -> Tensor:
-        """All of the present as one standardized row, (N, N_FACTS + 24 + 7)."""
+        """All of the present as one standardized row, (N, N_PRESENT)."""
         facts = (present.facts - self.facts_mean) / self.facts_scale
         return torch.cat([facts, F.one_hot(present.hour, 24), F.one_hot(present.weekday, 7)], dim=1)
+
+
+def _relations(seconds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Bucket of the time gap (B, T, T), bucket of the distance in events (T, T), whether it lies ahead (T, T)."""
+    at = torch.cat([seconds[:, :1], seconds], dim=1)  # the beginning stands at the first event's time
+    gap = (at[:, :, None] - at[:, None, :]).clamp(min=0.5).log2().add(1).clamp(0, GAP_BUCKETS - 1).long()
+    place = torch.arange(at.shape[1], device=at.device)
+    behind = place[:, None] - place
+    distance = (2 * behind.clamp(min=0).add(1).float().log2()).long().clamp(max=ORDER_DISTANCES - 1)
+    return gap, distance, behind < 0
 
 
 def log_survival(logits: Tensor) -> Tensor:
@@ -175,10 +271,15 @@ def hazard_loss(logits: Tensor, hours: Tensor, seen: Tensor, weight: Tensor) -> 
         seen: whether there was a purchase, (N,).
         weight: of each row, (N,).
     """
-    ends = torch.tensor(HAZARD_HOURS)
-    begins = torch.cat([torch.zeros(1), ends[:-1]])
+    ends = torch.tensor(HAZARD_HOURS, device=logits.device)
+    begins = torch.cat([ends.new_zeros(1), ends[:-1]])
     exposure = ((hours[:, None] - begins) / (ends - begins)).clamp(0, 1)  # (N, K)
     bought = seen[:, None] & (hours[:, None] >= begins) & (hours[:, None] < ends)  # at most one bin per row
     survived = F.softplus(logits) * torch.where(bought, 0.0, exposure)
     loss = (survived + torch.where(bought, F.softplus(-logits), 0.0)).sum(dim=1)  # (N,)
     return (loss * weight).sum() / weight.sum()
+
+
+def value_loss(mean: Tensor, log_sd: Tensor, standardized: Tensor) -> Tensor:
+    """Negative log-likelihood of a normal, (N,), up to a constant: ln value, standardized, given a purchase."""
+    return log_sd + 0.5 * ((standardized - mean) / log_sd.exp()).square()

@@ -2,84 +2,68 @@
 
 The logit of item i for a customer at an instant is
 
-    taste(history) . vector(i) + w ln(popularity of i lately) + u ln(1 + times i stands in the history)
+    cosine(query(history), vector(i)) / temperature + w ln(popularity of i lately) + u . own(i)
 
-The last two are what simple rankings know (popular lately, bought before); the network learns what they miss.
-B customers, T positions, N questions, S negatives.
+where own(i) is what the customer's history says of i (see seen.py). The last two are what simple rankings know;
+the network learns what they miss. N questions, S negatives.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from flashlift.behavior.model import EventTransformer
+from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["Asked", "next_item_loss", "times_seen"]
+__all__ = ["draw_negatives", "next_item_loss"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """N questions: which item came at the next instant, after `position` events of the history in row `row`?
+def draw_negatives(
+    target: IntArray, n_items: int, negatives: int, uniform_frac: float, *, rng: np.random.Generator
+) -> tuple[IntArray, FloatArray]:
+    """Shared negatives and ln of each one's expected count among them, (S,) each.
 
-    Args:
-        row: of the batch, (N,).
-        position: events read before, (N,).
-        code: the item that came, (N,), in 1..V - 1.
-        trend: row of the log popularity at that instant, (N,).
+    A share of them is uniform over codes 1..n_items, the others are targets of the same batch. With no more items
+    than negatives, all items are taken and the loss is exact.
     """
-
-    row: Tensor
-    position: Tensor
-    code: Tensor
-    trend: Tensor
+    if n_items <= negatives:
+        return np.arange(1, n_items + 1, dtype=np.int64), np.zeros(n_items)
+    uniform = round(uniform_frac * negatives)
+    codes = np.concatenate(
+        [rng.integers(1, n_items + 1, uniform), target[rng.integers(0, len(target), negatives - uniform)]]
+    )
+    share = np.bincount(target, minlength=n_items + 1)[codes] / len(target)
+    return codes, np.log(uniform / n_items + (negatives - uniform) * share)
 
 
 def next_item_loss(
-    network: EventTransformer, hidden: Tensor, item: Tensor, asked: Asked, trend: Tensor, *, negatives: int
+    network: EventTransformer,
+    query: Tensor,
+    target: Tensor,
+    negatives: tuple[Tensor, Tensor],
+    trend: tuple[Tensor, Tensor],
+    own: tuple[Tensor | None, Tensor | None],
 ) -> Tensor:
     """Mean cross entropy of the questions.
 
-    Half of the negatives are uniform, half are targets of the same batch; ln of their expected count is subtracted
-    (logQ correction: Bengio and Senecal 2008; Yi et al., RecSys 2019), so that they stand for all other items. The
-    target itself is always there and needs no correction. With no more items than negatives the loss is exact.
+    ln of their expected count is subtracted from the logits of the negatives (logQ correction: Bengio and Senecal
+    2008; Yi et al., RecSys 2019), so that they stand for all other items. The target itself is always there and
+    needs no correction.
 
     Args:
         network: the weights.
-        hidden: states, (B, T, C).
-        item: codes of the history, (B, T - 1), 0 where padded.
-        asked: the questions.
-        trend: log popularity, (G, V).
-        negatives: S.
+        query: item queries, (N, C).
+        target: codes that came, (N,).
+        negatives: codes and ln expected counts, (S,) each.
+        trend: log popularity of targets (N,) and of negatives (N, S).
+        own: own history with targets (N, N_OWN) and with negatives (N, S, N_OWN); None where nobody repeats.
     """
-    target, place = asked.code, (asked.row, asked.position)
-    query = network.item_query(hidden[place])  # (N, C)
-    sampled, correction = _negatives(target, trend.shape[1], negatives)
-    read = torch.arange(item.shape[1]) < asked.position[:, None]
-    own = ((item[asked.row] == target[:, None]) & read).sum(dim=1)  # (N,)
-    positive = network.item_logit((query * network.item(target)).sum(1), trend[asked.trend, target], own)
-    seen = times_seen(item, sampled)[place]  # (N, S)
-    negative = network.item_logit(query @ network.item(sampled).T, trend[:, sampled][asked.trend], seen)
-    negative = (negative - correction[sampled]).masked_fill(sampled == target[:, None], -torch.inf)
+    sampled, correction = negatives
+    positive = network.item_logit(network.taste_for(query, network.item(target)), trend[0], own[0])
+    negative = network.item_logit(network.taste(query, network.item(sampled)), trend[1], own[1])
+    negative = (negative - correction).masked_fill(sampled == target[:, None], -torch.inf)
     logits = torch.cat([positive[:, None], negative], dim=1)
     return F.cross_entropy(logits, torch.zeros_like(target))
-
-
-def times_seen(item: Tensor, candidates: Tensor) -> Tensor:
-    """How often each candidate (S,) stands among the first 0, 1, ... events of each history, (B, T, S)."""
-    equal = (item[:, :, None] == candidates).float()
-    return F.pad(equal.cumsum(dim=1), (0, 0, 1, 0))
-
-
-def _negatives(target: Tensor, n_codes: int, negatives: int) -> tuple[Tensor, Tensor]:
-    """Shared negatives (S,) and ln of each code's expected count among them, (V,)."""
-    if n_codes - 1 <= negatives:
-        return torch.arange(1, n_codes), torch.zeros(n_codes)
-    half = negatives // 2
-    uniform = torch.randint(1, n_codes, (half,))
-    batch = target[torch.randint(len(target), (half,))]
-    share = torch.bincount(target, minlength=n_codes) / len(target)
-    return torch.cat([uniform, batch]), torch.log(half / (n_codes - 1) + half * share)

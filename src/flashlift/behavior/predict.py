@@ -1,31 +1,38 @@
-"""The fitted model: states, calibrated intent and item scores of customers as of a moment; save and load."""
+"""The fitted model: states, calibrated intent, categories, values and item scores of customers; save and load."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 
 from flashlift import artifacts
 from flashlift.artifacts import Artifact
-from flashlift.behavior.batches import Windows, batch, by_length, last_windows, present
+from flashlift.behavior.card import Card
 from flashlift.behavior.config import BehaviorConfig
-from flashlift.behavior.histories import Histories, Vocabulary, instant
-from flashlift.behavior.intent import Intent
-from flashlift.behavior.model import HAZARD_HOURS, EventTransformer, log_survival
+from flashlift.behavior.content import Content
+from flashlift.behavior.histories import Histories, instant
+from flashlift.behavior.intent import check_horizons
+from flashlift.behavior.model import HAZARD_HOURS, EventTransformer
+from flashlift.behavior.prediction import MEDIAN_GRID, Prediction, best_items, median_hours
+from flashlift.behavior.purchase import PurchaseIntent
+from flashlift.behavior.reading import inference, item_scores, read
+from flashlift.behavior.seen import Seen
 from flashlift.behavior.snapshots import Snapshots
 from flashlift.behavior.trend import trend_now
+from flashlift.behavior.vocabulary import Vocabulary
 from flashlift.errors import ArtifactError, InsufficientDataError
 from flashlift.protocols import FloatArray, IntArray
+from flashlift.schema import Events
 
-__all__ = ["KIND", "BehaviorModel", "inference", "item_scores", "read"]
+__all__ = ["KIND", "BehaviorModel"]
 
 KIND = "behavior"
 
@@ -36,23 +43,27 @@ class BehaviorModel:
 
     Args:
         config: sizes it was built with.
-        vocabulary: the items that it knows.
+        vocabulary: the items, categories, channels and regions that it knows.
         network: the weights, ready for inference.
+        content: where the items' texts stand; None for a model of ids alone.
+        promotions: the shop's promotions (schema Promotions), for the phase in which an event fell.
         intent: calibration and base rates; None where the log had too few purchases to calibrate on.
-        facts: what happened in training: steps, minutes, losses, events.
+        facts: what happened in training: steps, minutes, losses, learning curves, span of the data.
     """
 
     config: BehaviorConfig
     vocabulary: Vocabulary
     network: EventTransformer
-    intent: Intent | None
+    content: Content | None
+    promotions: pl.DataFrame
+    intent: PurchaseIntent | None
     facts: dict[str, Any]
 
     def encode(self, events: pl.DataFrame, customers: Sequence[str], at: datetime) -> FloatArray:
         """State of each customer as of `at`, history and present fused, (n_customers, width)."""
         histories, rows = self._histories(events, customers, at)
         with inference(self.config.threads):
-            answer = read(self.network, histories, _snapshots(histories, at), self.config).answer
+            answer = read(self.network, histories, _everybody(histories, at), self.config).answer
         return answer.numpy().astype(np.float64)[rows]
 
     def purchase_probability(
@@ -68,7 +79,7 @@ class BehaviorModel:
             InputError: a horizon is not in (0, 720] hours.
         """
         histories, rows = self._histories(events, customers, at)
-        return self.intent_at(histories, _snapshots(histories, at), horizons_hours)[rows]
+        return self.intent_at(histories, _everybody(histories, at), horizons_hours)[rows]
 
     def intent_at(self, histories: Histories, snapshots: Snapshots, horizons_hours: Sequence[float]) -> FloatArray:
         """The same for snapshots of histories coded by this model's vocabulary, (n, n_horizons)."""
@@ -79,8 +90,48 @@ class BehaviorModel:
             )
         with inference(self.config.threads):
             logs = read(self.network, histories, snapshots, self.config).log_survival
-        known = histories.end(snapshots.customer, snapshots.at) > histories.offsets[snapshots.customer]
-        return self.intent.probability(logs, known, horizons_hours)
+        return self.intent.probability(logs, histories, snapshots, horizons_hours)
+
+    def category_probability(
+        self, events: pl.DataFrame, customers: Sequence[str], at: datetime, *, level: int | None = None
+    ) -> tuple[list[str], FloatArray]:
+        """P(category of the next purchase), given that there is one: names and (n_customers, n_categories).
+
+        Args:
+            events: the log.
+            customers: whom to ask about.
+            at: the moment.
+            level: parts of the path to keep: a parent's probability is the sum of its children's; None keeps all.
+
+        Raises:
+            InsufficientDataError: the items of the training window have no categories.
+        """
+        names = self.vocabulary.values("category")
+        if not names:
+            raise InsufficientDataError("No item has a category, so there is none to predict. Fill items.category.")
+        histories, rows = self._histories(events, customers, at)
+        with inference(self.config.threads):
+            leaf = self._categories(read(self.network, histories, _everybody(histories, at), self.config).answer)[rows]
+        if level is None:
+            return names, leaf
+        parents = ["/".join(name.split("/")[:level]) for name in names]
+        kept = list(dict.fromkeys(parents))
+        place = np.array([kept.index(parent) for parent in parents])
+        return kept, leaf @ (place[:, None] == np.arange(len(kept)))
+
+    def order_value(self, events: pl.DataFrame, customers: Sequence[str], at: datetime) -> FloatArray:
+        """Expected value of the next order, given that there is one, in the log's currency, (n_customers,).
+
+        The mean of a log-normal, kept below the largest order of the training window.
+
+        Raises:
+            InsufficientDataError: the log has no prices.
+        """
+        if not self.facts.get("largest_order"):
+            raise InsufficientDataError("No order has a price, so no value can be predicted. Fill events.price.")
+        histories, rows = self._histories(events, customers, at)
+        with inference(self.config.threads):
+            return self._values(read(self.network, histories, _everybody(histories, at), self.config).answer)[rows]
 
     def score(
         self, events: pl.DataFrame, customers: Sequence[str], at: datetime, item_ids: Sequence[str]
@@ -88,17 +139,111 @@ class BehaviorModel:
         """Log P(next item) up to a constant of the customer, (n_customers, n_items).
 
         `events` is the log of the whole shop: what is popular lately is read from it. Items that were unknown
-        in training are ranked by their popularity and by the customer's own history with them.
+        in training are ranked by their text where the model knows it, their popularity, and the customer's own
+        history with them.
         """
         vocabulary = self.vocabulary.extended(item_ids)
         histories, rows = self._histories(events, customers, at, vocabulary)
         trend = trend_now(events, at, item_ids, self.config.trend_days)
-        snapshots = _snapshots(histories, at)
+        snapshots, codes = _everybody(histories, at), vocabulary.codes(item_ids)
+        codes, column = np.unique(codes, return_inverse=True)
+        trend = trend[np.unique(column, return_index=True)[1]]
+        own = Seen.build(histories, vocabulary.size).sparse(snapshots, codes)
         with inference(self.config.threads):
-            state = read(self.network, histories, snapshots, self.config).state
-            codes = vocabulary.codes(item_ids)
-            seen = _times_seen(histories, last_windows(histories, snapshots, self.config.max_length), codes)
-            return item_scores(self.network, state, codes, trend, seen)[rows]
+            answer = read(self.network, histories, snapshots, self.config).answer
+            return item_scores(self.network, answer, codes, trend, own)[rows[:, None], column]
+
+    def predict(
+        self,
+        events: pl.DataFrame,
+        customers: Sequence[str],
+        at: datetime,
+        horizons_hours: Sequence[float],
+        *,
+        top: int = 10,
+        items: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Whether, when and what each customer buys next, as of `at`: one row per customer.
+
+        Args:
+            events: the log of the whole shop; nothing at or after `at` is read.
+            customers: whom to ask about; those without events get what holds for the shop.
+            at: the moment.
+            horizons_hours: of P(an order begins within h), each in (0, 720].
+            top: items listed per customer.
+            items: the items to choose from; None: all that the model knows.
+
+        Returns:
+            customer_id, p_<h>h for each horizon, median_hours (to the next order; null beyond 30 days), next_category,
+            next_category_probability, order_value (log's currency), top_items (list, best first). What the log could
+            not teach is null: everything about orders without enough of them, categories and values where there are
+            none.
+
+        Raises:
+            InputError: a horizon is out of range.
+        """
+        check_horizons(horizons_hours, float(HAZARD_HOURS[-1]))
+        vocabulary = self.vocabulary if items is None else self.vocabulary.extended(items)
+        ids = np.array(vocabulary.items[Events.item_id.name].to_list() if items is None else list(items), dtype=object)
+        codes, first = np.unique(vocabulary.codes(ids.tolist()), return_index=True)
+        histories, rows = self._histories(events, customers, at, vocabulary)
+        snapshots, seen = _everybody(histories, at), Seen.build(histories, vocabulary.size)
+        trend = trend_now(events, at, ids[first].tolist(), self.config.trend_days)
+        curve = category = value = None
+        with inference(self.config.threads):
+            says = read(self.network, histories, snapshots, self.config)
+
+            def score(part: slice) -> FloatArray:
+                own = seen.sparse(snapshots.take(np.arange(part.start, part.stop)), codes)
+                return item_scores(self.network, says.answer[part], codes, trend, own)
+
+            best = best_items(score, histories.n_customers, ids[first], top)
+            if self.intent is not None:
+                grid = [*horizons_hours, *MEDIAN_GRID]
+                curve = self.intent.probability(says.log_survival, histories, snapshots, grid)[rows]
+                if names := self.vocabulary.values("category"):
+                    leaf = self._categories(says.answer)[rows]
+                    category = [names[k] for k in leaf.argmax(axis=1)], leaf.max(axis=1)
+                if self.facts.get("largest_order"):
+                    value = self._values(says.answer)[rows]
+        return Prediction(
+            customers=customers,
+            horizons_hours=horizons_hours,
+            probability=None if curve is None else curve[:, : len(horizons_hours)],
+            median=None if curve is None else median_hours(curve[:, len(horizons_hours) :]),
+            category=category,
+            value=value,
+            items=[best[row] for row in rows],
+        ).to_polars()
+
+    @property
+    def card(self) -> Card:
+        """What the model was made from, what it can say and what not; prints as Markdown."""
+        return Card.of(
+            self.config,
+            self.facts,
+            n_weights=sum(weight.numel() for weight in self.network.parameters()),
+            n_categories=len(self.vocabulary.values("category")),
+            with_texts=self.content is not None,
+            calibrated=None if self.intent is None else self.intent.calibration.calibrated_hours,
+        )
+
+    def with_items(self, item_ids: Sequence[str], texts: npt.NDArray[Any]) -> Self:
+        """The same model, knowing further items by the vectors of their texts (n, d); a zero row is no text.
+
+        Raises:
+            InsufficientDataError: the model was trained on ids alone.
+        """
+        if self.content is None:
+            raise InsufficientDataError(
+                "The behavior model was trained on item ids alone and reads no texts. Train it with a language model."
+            )
+        vocabulary = self.vocabulary.extended(item_ids)
+        content = self.content.extended(item_ids, texts, vocabulary)
+        network = _network(self.config, vocabulary, content)
+        weights = {name: value for name, value in self.network.state_dict().items() if name != "item.content"}
+        network.load_state_dict(weights, strict=False)
+        return replace(self, vocabulary=vocabulary, content=content, network=network.eval())
 
     def save(self, folder: Path, *, inputs: str = "") -> None:
         """Write the model as an artifact; `inputs` is the digest of what it was made from.
@@ -106,15 +251,16 @@ class BehaviorModel:
         Raises:
             OutputError: the place cannot be written.
         """
-        arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
-        manifest = {"config": asdict(self.config), "facts": self.facts}
-        if self.intent is not None:
-            arrays |= self.intent.arrays()
-        frames = {"items": self.vocabulary.items}
+        weights = {name: value for name, value in self.network.state_dict().items() if name != "item.content"}
+        arrays: dict[str, npt.NDArray[Any]] = {f"network.{name}": value.numpy() for name, value in weights.items()}
+        for part in (self.intent, self.content):
+            arrays |= {} if part is None else part.arrays()
+        manifest = {"config": asdict(self.config), "facts": self.facts, "n_trained": self.vocabulary.n_trained}
+        frames = {"items": self.vocabulary.items, "labels": self.vocabulary.labels, "promotions": self.promotions}
         artifacts.save(Artifact(kind=KIND, manifest=manifest, inputs=inputs, arrays=arrays, frames=frames), folder)
 
     @classmethod
-    def load(cls, folder: Path) -> BehaviorModel:
+    def load(cls, folder: Path) -> Self:
         """Read a saved model back; it answers exactly as before.
 
         Raises:
@@ -123,106 +269,60 @@ class BehaviorModel:
         saved = artifacts.load(folder, KIND)
         try:
             config = BehaviorConfig(**saved.manifest["config"])
-            vocabulary = Vocabulary(items=saved.frames["items"])
+            vocabulary = Vocabulary(
+                items=saved.frames["items"], labels=saved.frames["labels"], n_trained=saved.manifest["n_trained"]
+            )
+            content = Content.from_arrays(saved.arrays)
+            network = _network(config, vocabulary, content)
             weights = {
                 name.removeprefix("network."): torch.from_numpy(value)
                 for name, value in saved.arrays.items()
                 if name.startswith("network.")
             }
-            with torch.random.fork_rng(devices=[]):
-                network = EventTransformer(config, vocabulary.size)
-            network.load_state_dict(weights)
+            missing, unknown = network.load_state_dict(weights, strict=False)
+            if unknown or set(missing) - {"item.content"}:
+                raise KeyError(", ".join([*unknown, *missing]))
+            return cls(
+                config=config,
+                vocabulary=vocabulary,
+                network=network.eval(),
+                content=content,
+                promotions=saved.frames["promotions"],
+                intent=PurchaseIntent.from_arrays(saved.arrays),
+                facts=dict(saved.manifest["facts"]),
+            )
         except (KeyError, TypeError, RuntimeError) as error:
             raise ArtifactError(f"{folder} is of another version ({error}). Delete it and train again.") from error
-        network.eval()
-        facts = dict(saved.manifest["facts"])
-        intent = Intent.from_arrays(saved.arrays)
-        return cls(config=config, vocabulary=vocabulary, network=network, intent=intent, facts=facts)
+
+    def _categories(self, answer: torch.Tensor) -> FloatArray:
+        """P(category of the next order), (n, n_categories), under `inference`."""
+        share: FloatArray = torch.softmax(self.network.category(answer)[:, 1:].double(), dim=1).numpy()
+        return share
+
+    def _values(self, answer: torch.Tensor) -> FloatArray:
+        """Expected value of the next order, (n,), under `inference`."""
+        mean, log_sd = self.network.value(answer).double().numpy().T
+        center, scale = self.network.value_norm.double().numpy()
+        sd = np.exp(np.clip(log_sd, -3, 3)) * scale
+        value: FloatArray = np.exp(np.minimum(center + scale * mean + sd**2 / 2, np.log(self.facts["largest_order"])))
+        return value
 
     def _histories(
         self, events: pl.DataFrame, customers: Sequence[str], at: datetime, vocabulary: Vocabulary | None = None
     ) -> tuple[Histories, IntArray]:
         """Histories before `at`, and for each customer asked for the row of its history."""
-        histories = Histories.build(events, vocabulary or self.vocabulary, before=at, customers=customers)
+        histories = Histories.build(
+            events, vocabulary or self.vocabulary, before=at, customers=customers, promotions=self.promotions
+        )
         place = {name: row for row, name in enumerate(histories.customers)}
         return histories, np.array([place[name] for name in customers], dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What the network says of n snapshots.
-
-    Args:
-        state: history alone, (n, width).
-        answer: history and present fused, (n, width).
-        log_survival: ln P(no order until the end of each hazard bin), (n, n_bins), not calibrated.
-    """
-
-    state: torch.Tensor
-    answer: torch.Tensor
-    log_survival: FloatArray
+def _network(config: BehaviorConfig, vocabulary: Vocabulary, content: Content | None) -> EventTransformer:
+    with torch.random.fork_rng(devices=[]):
+        return EventTransformer(config, vocabulary, None if content is None else torch.from_numpy(content.vectors))
 
 
-def read(network: EventTransformer, histories: Histories, snapshots: Snapshots, config: BehaviorConfig) -> Reading:
-    """Read the histories of snapshots."""
-    windows = last_windows(histories, snapshots, config.max_length)
-    n = len(windows)
-    state, answer, logs = (torch.empty(n, size) for size in (config.width, config.width, len(HAZARD_HOURS)))
-    for rows in by_length(windows, config.tokens_per_batch):
-        part, index = windows.take(rows), torch.from_numpy(rows)
-        last = network(batch(histories, part))[torch.arange(len(rows)), torch.from_numpy(part.length)]
-        now = present(histories, snapshots.take(rows))
-        state[index] = last
-        answer[index] = network.answer(last, now)
-        logs[index] = log_survival(network.hazards(answer[index], now))
-    return Reading(state=state, answer=answer, log_survival=logs.numpy().astype(np.float64))
-
-
-def item_scores(
-    network: EventTransformer, state: torch.Tensor, codes: IntArray, trend: FloatArray, seen: FloatArray
-) -> FloatArray:
-    """Logits of items, (n, n_items), from states (n, width), log popularity (n_items,) and times seen (n, n_items).
-
-    Items without a vector get the mean taste for those that have one.
-    """
-    known = codes < network.item.num_embeddings
-    chosen = torch.from_numpy(np.where(known, codes, 0))
-    query = network.item_query(state)
-    taste = query @ network.item(chosen).T
-    if not known.all():
-        usual = query @ network.item.weight[1:].mean(dim=0)
-        taste = torch.where(torch.from_numpy(known), taste, usual[:, None])
-    rest = network.trend_weight * torch.from_numpy(trend) + network.seen_weight * torch.from_numpy(np.log1p(seen))
-    scores: FloatArray = (taste + rest).numpy().astype(np.float64)
-    return scores
-
-
-@contextmanager
-def inference(threads: int) -> Iterator[None]:
-    """No gradients, and `threads` threads, for the time of the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _snapshots(histories: Histories, at: datetime) -> Snapshots:
+def _everybody(histories: Histories, at: datetime) -> Snapshots:
     everybody = np.arange(histories.n_customers)
     return Snapshots(customer=everybody, at=np.full(len(everybody), instant(at)))
-
-
-def _times_seen(histories: Histories, windows: Windows, codes: IntArray) -> FloatArray:
-    """How often each of `codes` stands in each window, (n_windows, n_codes)."""
-    owner = np.repeat(np.arange(len(windows)), windows.length)
-    index = np.arange(len(owner)) + np.repeat(
-        windows.start - np.cumsum(windows.length) + windows.length, windows.length
-    )
-    distinct, column = np.unique(codes, return_inverse=True)
-    place = np.searchsorted(distinct, histories.item[index])
-    found = distinct[np.minimum(place, len(distinct) - 1)] == histories.item[index]
-    flat = owner[found] * len(distinct) + place[found]
-    table = np.bincount(flat, minlength=len(windows) * len(distinct)).reshape(len(windows), len(distinct))
-    return table[:, column].astype(np.float64)

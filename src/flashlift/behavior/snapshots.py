@@ -10,7 +10,7 @@ import numpy.typing as npt
 from flashlift.behavior.histories import Histories
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["HOUR", "N_FACTS", "Snapshots", "facts", "hours_to_purchase", "spread_snapshots"]
+__all__ = ["HOUR", "N_FACTS", "Snapshots", "facts", "hours_to_purchase", "next_order", "spread_snapshots"]
 
 HOUR = 3_600_000_000  # microseconds
 DAY = 24 * HOUR
@@ -34,6 +34,11 @@ class Snapshots:
     def hour(self) -> IntArray:
         """Hour of the day, UTC, 0..23."""
         return self.at // HOUR % 24
+
+    @property
+    def clock(self) -> IntArray:
+        """Hour of the week, UTC, 0..167; 0 is Monday's first."""
+        return self.weekday * 24 + self.hour
 
     @property
     def weekday(self) -> IntArray:
@@ -69,11 +74,16 @@ def hours_to_purchase(
     Returns:
         hours to the order, or to `until` where none is seen before it, (n,); and whether one was seen, (n,).
     """
+    index, seen = next_order(histories, snapshots, until=until)
+    order = np.where(seen, _at(histories.order_at, index), until)
+    return np.maximum(order - snapshots.at, 0) / HOUR, seen
+
+
+def next_order(histories: Histories, snapshots: Snapshots, *, until: int) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    """Index of the first order at or after each snapshot, (n,), and whether it was seen before `until`, (n,)."""
     index = histories.order_end(snapshots.customer, snapshots.at)
     exists = index < histories.order_offsets[snapshots.customer + 1]
-    order = np.where(exists, _at(histories.order_at, index), until)
-    seen = order < until
-    return np.maximum(np.minimum(order, until) - snapshots.at, 0) / HOUR, seen
+    return index, exists & (_at(histories.order_at, index) < until)
 
 
 def spread_snapshots(histories: Histories, start: int, stop: int, *, n: int, rng: np.random.Generator) -> Snapshots:

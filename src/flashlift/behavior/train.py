@@ -1,42 +1,49 @@
-"""Fit the behavior model: read a log, train the network in one loop, calibrate it on a later window."""
+"""Fit the behavior model: read a log, train the network, calibrate it on a later window."""
 
 from __future__ import annotations
 
-import logging
-import math
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from flashlift.behavior.batches import Windows, by_length, training_windows
+from flashlift.behavior.checkpoint import remove
 from flashlift.behavior.config import BehaviorConfig
-from flashlift.behavior.histories import Histories, Vocabulary, instant
-from flashlift.behavior.intent import calibration_snapshots, fit_calibrators, outcomes
+from flashlift.behavior.content import Content
+from flashlift.behavior.histories import Histories, instant
+from flashlift.behavior.loop import train
 from flashlift.behavior.model import HAZARD_HOURS, EventTransformer
 from flashlift.behavior.objective import Objective
-from flashlift.behavior.predict import BehaviorModel, inference, read
+from flashlift.behavior.predict import BehaviorModel
+from flashlift.behavior.purchase import PurchaseIntent
+from flashlift.behavior.ranking import refit_ranking
+from flashlift.behavior.reading import inference, read
 from flashlift.behavior.sample import read_sample
+from flashlift.behavior.snapshots import Snapshots
+from flashlift.behavior.vocabulary import Vocabulary
 from flashlift.domain import Split
-from flashlift.protocols import Progress, silent
-from flashlift.schema import Events, Tables
+from flashlift.protocols import FloatArray, Progress, Tracker, silent
+from flashlift.schema import Events, Promotions, Tables
 
 __all__ = ["fit"]
 
-log = logging.getLogger(__name__)
-
 DEFAULTS = BehaviorConfig()
-TASK = "train behavior"
-PROGRESS_EVERY = 5  # steps
 
 
 def fit(
-    tables: Tables, *, split: Split, config: BehaviorConfig = DEFAULTS, seed: int, progress: Progress = silent
+    tables: Tables,
+    *,
+    split: Split,
+    config: BehaviorConfig = DEFAULTS,
+    texts: tuple[Sequence[str], npt.NDArray[Any]] | None = None,
+    seed: int,
+    progress: Progress = silent,
+    tracker: Tracker | None = None,
+    checkpoint: Path | None = None,
 ) -> BehaviorModel:
     """Train on events before `split.train_end`, stop and calibrate on those before `split.valid_end`.
 
@@ -44,103 +51,69 @@ def fit(
     made true on a later window than any weight was fitted on. Nothing at or after `valid_end` is read. Events
     without a customer are left out. Without purchases the model ranks items and has no purchase intent.
 
+    Args:
+        tables: the shop's tables.
+        split: train, validation and test by time.
+        config: sizes and budgets.
+        texts: item ids and the language model's vectors of their texts (n, d), a zero row for no text; None trains on
+            ids alone.
+        seed: of everything random.
+        progress: told the steps.
+        tracker: told the metrics of every look at the validation window; the caller closes it.
+        checkpoint: folder that keeps where the training stands. A training that was killed or interrupted resumes from
+            it when the same data, settings and seed come again, and ends with the same bits on the CPU. It is
+            deleted when the model is done.
+
     Raises:
+        ArtifactError: the checkpoint is damaged.
         InsufficientDataError: no customer has two events at different times before `train_end`, or there are no
             events in the first half of the validation window.
     """
     rng = np.random.default_rng(seed)
     events = read_sample(tables.events, split.valid_end, config.max_events, rng=rng)
-    vocabulary = Vocabulary.fit(events.filter(Events.at.col < split.train_end), max_items=config.max_items)
-    histories = Histories.build(events, vocabulary, before=split.valid_end)
+    past = events.filter(Events.at.col < split.train_end)
+    vocabulary = Vocabulary.fit(past, max_items=config.max_items, items=tables.items)
+    content = None if texts is None else Content.fit(*texts, vocabulary, config.width)
+    histories = Histories.build(events, vocabulary, before=split.valid_end, promotions=tables.promotions)
     train_end, stop = instant(split.train_end), instant(split.valid_end)
     middle = (train_end + stop) // 2
     with _torch(config.threads, seed):
-        objective = Objective.build(histories, vocabulary.size, config, train_end, middle, rng=rng)
-        network, facts = _train(objective, vocabulary, rng=rng, progress=progress)
+        objective = Objective.build(histories, vocabulary.n_trained, config, train_end, middle, rng=rng)
+        network = EventTransformer(config, vocabulary, None if content is None else torch.from_numpy(content.vectors))
+        objective.prepare(network, rng=rng)
+        facts = train(
+            network, objective, config, rng=rng, progress=progress, tracker=tracker, checkpoint=checkpoint
+        ).facts()
+        refit_ranking(objective.losses, network, objective.probes["valid"])
         network.eval()
-    intent = None
-    if len(histories.order_at):
-        snapshots = calibration_snapshots(histories, middle, stop, rng=rng)
+
+    def says(snapshots: Snapshots) -> FloatArray:
         with inference(config.threads):
-            logs = read(network, histories, snapshots, config).log_survival
-        intent = fit_calibrators(np.array(HAZARD_HOURS), logs, *outcomes(histories, snapshots, until=stop))
-    facts |= {"events": len(histories.at), "customers": histories.n_customers, "items": vocabulary.items.height}
-    return BehaviorModel(config=config, vocabulary=vocabulary, network=network, intent=intent, facts=facts)
+            return read(network, histories, snapshots, config).log_survival
 
-
-@dataclass(slots=True, kw_only=True)
-class Best:
-    """The best weights so far, and for how many looks nothing was better."""
-
-    loss: float = math.inf
-    step: int = 0
-    waited: int = 0
-    weights: dict[str, Tensor] = field(default_factory=dict)
-
-    def look(self, network: EventTransformer, loss: float, step: int) -> None:
-        """Keep the weights if they are better."""
-        if loss < self.loss:
-            self.loss, self.step, self.waited = loss, step, 0
-            self.weights = deepcopy(network.state_dict())
-        else:
-            self.waited += 1
-
-
-def _train(
-    objective: Objective, vocabulary: Vocabulary, *, rng: np.random.Generator, progress: Progress
-) -> tuple[EventTransformer, dict[str, float]]:
-    config = objective.config
-    network = EventTransformer(config, vocabulary.size)
-    if len(objective.histories.order_at):
-        objective.fit_usual_hazards(network, rng=rng)
-    optimizer = torch.optim.AdamW(_groups(network), weight_decay=config.weight_decay)
-    best, begin, read_events = Best(), time.monotonic(), 0
-    batches = _batches(objective, rng=rng)
-    for step in range(1, config.max_steps + 1):
-        windows = next(batches)
-        for group in optimizer.param_groups:
-            group["lr"] = group["pace"] * config.learning_rate * _warm_then_cosine(step, config.max_steps)
-        network.train()
-        optimizer.zero_grad(set_to_none=True)
-        objective.training_loss(network, windows, rng=rng).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        read_events += int(windows.length.sum())
-        minutes = (time.monotonic() - begin) / 60
-        out_of_time = minutes > config.max_minutes
-        if step % config.eval_every == 0 or step == config.max_steps or out_of_time:
-            best.look(network, objective.validation_loss(network), step)
-        if step < config.max_steps and step % PROGRESS_EVERY == 0:
-            note = f"loss {best.loss:.3f}, {read_events / max(60 * minutes, 1e-9):,.0f} events/s"
-            progress(TASK, step, config.max_steps, note)
-        if out_of_time:
-            log.warning("Training ran out of its %g minutes at step %d: a rerun may differ.", config.max_minutes, step)
-        if out_of_time or best.waited >= config.patience:
-            break
-    progress(TASK, config.max_steps, config.max_steps, f"best at step {best.step}")
-    network.load_state_dict(best.weights)
-    return network, {"steps": step, "best_step": best.step, "loss": best.loss, "minutes": minutes}
-
-
-def _groups(network: EventTransformer) -> list[dict[str, object]]:
-    """All weights at the same pace, but for the two scalars of the ranking, which have far to go."""
-    scalars = [network.trend_weight, network.seen_weight]
-    others = [weight for weight in network.parameters() if not any(weight is scalar for scalar in scalars)]
-    return [{"params": others, "pace": 1.0}, {"params": scalars, "pace": 10.0}]
-
-
-def _batches(objective: Objective, *, rng: np.random.Generator) -> Iterator[Windows]:
-    """Batches without end: each pass over the data cuts the histories anew."""
-    config, histories = objective.config, objective.histories
-    while True:
-        windows = training_windows(histories, objective.train_end, config.max_length, rng=rng)
-        for rows in by_length(windows, config.tokens_per_batch, rng=rng):
-            yield windows.take(rows)
-
-
-def _warm_then_cosine(step: int, total: int) -> float:
-    warm = max(total // 20, 1)
-    return step / warm if step < warm else 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * (step - warm) / total))
+    edges, borders = np.array(HAZARD_HOURS, dtype=np.float64), (train_end, middle, stop)
+    intent = PurchaseIntent.fit(histories, edges, says, borders=borders, rng=rng)
+    spent = histories.order_value[np.isfinite(histories.order_value)]
+    facts |= {
+        "events": len(histories.at),
+        "customers": histories.n_customers,
+        "items": vocabulary.n_trained,
+        "first_event": str(events[Events.at.name].min()),
+        "train_end": split.train_end.isoformat(),
+        "valid_end": split.valid_end.isoformat(),
+        "largest_order": float(spent.max(initial=0.0)),
+    }
+    if checkpoint is not None:
+        remove(checkpoint)
+    return BehaviorModel(
+        config=config,
+        vocabulary=vocabulary,
+        network=network,
+        content=content,
+        promotions=Promotions.create_empty() if tables.promotions is None else tables.promotions,
+        intent=intent,
+        facts=facts,
+    )
 
 
 @contextmanager

@@ -35,9 +35,11 @@ class Trend:
 
     @classmethod
     def build(cls, histories: Histories, n_codes: int, until: int, half_life_days: float) -> Trend:
-        """Count events before `until` (microseconds) on a grid of instants."""
+        """Count events before `until` (microseconds) on a grid of instants; a half-life of 0 makes nothing popular."""
+        if half_life_days == 0:
+            return cls(instants=np.array([until]), logs=np.zeros((1, n_codes), dtype=np.float32))
         wanted = (histories.at < until) & np.array(WANTED)[histories.kind]
-        at, item = histories.at[wanted], histories.item[wanted]
+        at, item = histories.at[wanted], np.where(histories.item < n_codes, histories.item, 0)[wanted]
         instants = np.linspace(at.min(initial=until - 1), until, GRID + 1).astype(np.int64)[:-1]
         row = np.searchsorted(instants, at, side="right")  # first instant after the event
         inside = row < GRID
@@ -61,6 +63,8 @@ class Trend:
 
 def trend_now(events: pl.DataFrame, at: datetime, item_ids: Sequence[str], half_life_days: float) -> FloatArray:
     """The same log popularity as of `at`, (n_items,), counted in a log of the whole shop."""
+    if half_life_days == 0:
+        return np.zeros(len(item_ids))
     wanted = [kind for kind, ok in zip(EVENT_KINDS, WANTED, strict=True) if ok]
     item, column = Events.item_id.name, "column"
     asked = pl.DataFrame(

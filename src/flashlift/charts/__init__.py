@@ -5,12 +5,15 @@ from flashlift.charts.demand import elasticities, forecast, price_curves
 from flashlift.charts.export import save_png
 from flashlift.charts.planning import calendar, limit_prices, value_comparison
 from flashlift.charts.quality import quality
+from flashlift.charts.training import learning_curves, metrics_in
 
 __all__ = [
     "calendar",
     "elasticities",
     "forecast",
+    "learning_curves",
     "limit_prices",
+    "metrics_in",
     "price_curves",
     "quality",
     "reliability",

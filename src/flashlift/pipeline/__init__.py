@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from flashlift.pipeline.analysis import analyze
 from flashlift.pipeline.ingest import ingest
+from flashlift.pipeline.language import adapt
 from flashlift.pipeline.plan import Planned, plan
+from flashlift.pipeline.predict import Asked, Predicted, predict
 from flashlift.pipeline.report import report
 from flashlift.pipeline.run import Run, run
 from flashlift.pipeline.simulation import judge, simulate
 from flashlift.pipeline.train import Trained, train
 
-__all__ = ["Planned", "Run", "Trained", "analyze", "ingest", "judge", "plan", "report", "run", "simulate", "train"]
+__all__ = [
+    "Asked",
+    "Planned",
+    "Predicted",
+    "Run",
+    "Trained",
+    "adapt",
+    "analyze",
+    "ingest",
+    "judge",
+    "plan",
+    "predict",
+    "report",
+    "run",
+    "simulate",
+    "train",
+]

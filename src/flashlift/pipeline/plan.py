@@ -15,6 +15,7 @@ from flashlift.domain import Campaign, Estimate, Plan
 from flashlift.errors import FlashliftError, InsufficientDataError, SettingsError
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop
+from flashlift.pipeline.spreadsheet import spreadsheet
 from flashlift.protocols import DemandDraws, Progress, silent
 from flashlift.schema import Events, SaleItems
 from flashlift.settings import Settings
@@ -122,7 +123,7 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
     )
     chosen = table[SaleItems.item_id.name].unique(maintain_order=True).to_list()
     titles = items.select(SaleItems.item_id.name, SaleItems.title.name)
-    artifacts.write_text(shop.folder / "plan.csv", _spreadsheet(table.with_columns(verdict=pl.lit(verdict.sentence))))
+    artifacts.write_text(shop.folder / "plan.csv", spreadsheet(table.with_columns(verdict=pl.lit(verdict.sentence))))
     if best.offers:
         _list_offers(settings, shop, best, progress)
     return {
@@ -133,13 +134,6 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
         .join(titles, on=SaleItems.item_id.name, how="left"),
         "design": pl.DataFrame({"text": [_design(settings, shop, best, campaign, items, unseen, expected)]}),
     }
-
-
-def _spreadsheet(table: pl.DataFrame) -> str:
-    """CSV for a spreadsheet: rounded, and no text that it would take for a formula."""
-    text = pl.col(pl.String)
-    safe = pl.when(text.str.contains("^[=+@\\-\t\r]")).then("'" + text).otherwise(text).name.keep()
-    return table.with_columns(pl.col(pl.Float64).round(4), safe).write_csv(datetime_format="%Y-%m-%dT%H:%M:%SZ")
 
 
 def _compare(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,10 +13,12 @@ import polars as pl
 
 from flashlift import behavior, demand, events, recommend
 from flashlift.artifacts import Artifact
+from flashlift.behavior.trackers import open_tracker
 from flashlift.errors import InsufficientDataError
+from flashlift.pipeline.language import language_inputs, text_vectors
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop
-from flashlift.protocols import Progress, silent
+from flashlift.protocols import Progress, Tracker, silent
 from flashlift.schema import Events
 from flashlift.settings import Settings
 
@@ -55,21 +59,58 @@ def _behavior(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
     seed, split = settings.shop.seed, shop.split
 
     def work(inputs: str) -> dict[str, pl.DataFrame]:
-        config = behavior.BehaviorConfig(threads=settings.behavior.threads)
-        if settings.behavior.max_steps is not None:
-            config = replace(config, max_steps=settings.behavior.max_steps)
-        model = behavior.fit(shop.tables, split=split, config=config, seed=seed, progress=progress)
+        asked = settings.behavior
+        config = behavior.BehaviorConfig.sized(asked.size)
+        config = replace(config, device=asked.device, threads=asked.threads)
+        if asked.max_steps is not None:
+            config = replace(config, max_steps=asked.max_steps)
+        texts = text_vectors(settings, shop, progress)
+        with _tracked(settings, shop) as tracker:
+            model = behavior.fit(
+                shop.tables,
+                split=split,
+                config=config,
+                texts=None if texts is None else (texts.ids, texts.vectors),
+                seed=seed,
+                progress=progress,
+                tracker=tracker,
+                checkpoint=shop.folder / "behavior-checkpoint",
+            )
+        if texts is not None:
+            model = replace(model, facts=model.facts | {"language": texts.facts})
         model.save(shop.folder / "behavior", inputs=inputs)
         frames = _ranking(model, settings, shop)
+        frames["learning_curves"] = pl.DataFrame(model.facts["curves"])
+        frames["model_card"] = model.card.to_polars()
         try:
             frames["intent_metrics"], frames["reliability"] = behavior.intent_report(
                 model, shop.tables, split=split, horizons_hours=settings.horizons_hours, seed=seed
             )
+            horizon = _middle(settings.horizons_hours)
+            segments = behavior.segment_report(model, shop.tables, split=split, horizon_hours=horizon, seed=seed)
+            frames["segments"] = segments.with_columns(horizon_hours=pl.lit(horizon))
         except InsufficientDataError as error:  # the ranking stands without it, and the report says that it is absent
             log.warning("Purchase intent is not judged: %s", error)
         return frames
 
-    return shop.stage("behavior", work, settings.split, settings.behavior, seed)
+    told = settings.behavior.model_dump(mode="json", exclude={"tracker"})  # who watches changes no result
+    return shop.stage("behavior", work, settings.split, told, language_inputs(settings, shop), seed)
+
+
+def _middle(horizons_hours: list[float]) -> float:
+    """The horizon of which the model card tells segments: long enough for orders, short enough for many moments."""
+    return sorted(horizons_hours)[len(horizons_hours) // 2]
+
+
+@contextmanager
+def _tracked(settings: Settings, shop: Shop) -> Iterator[Tracker | None]:
+    """The tracker of the settings, closed whether the training ends well or not."""
+    tracker = open_tracker(settings.behavior.tracker, shop.folder / "tracking", name="flashlift")
+    try:
+        yield tracker
+    finally:
+        if tracker is not None:
+            tracker.close()
 
 
 def _ranking(model: behavior.BehaviorModel, settings: Settings, shop: Shop) -> dict[str, pl.DataFrame]:

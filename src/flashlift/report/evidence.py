@@ -23,6 +23,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("brier_skill", "ece", "base_rate", "n"),
     ),
     "reliability": ("model", "horizon_hours", "bin", "predicted", "observed", "n"),
+    "learning_curves": ("step", "metric", "part", "value"),
+    "model_card": ("part", "says"),
+    "segments": ("kind", "segment", "n", "base_rate", "predicted", "pr_auc", "brier_skill", "ece", "horizon_hours"),
     "recommend_metrics": ("model", "metric", "value", *_INTERVAL, "n"),
     "forecast_daily": ("date", "actual", "mean", *_INTERVAL),
     "forecast_metrics": ("model", "level", "metric", "value"),
@@ -55,6 +58,9 @@ class Evidence:
         rules: rows set aside by each cleaning rule; `share_frac` of all rows read.
         intent_metrics: quality of the purchase probabilities, per model and horizon.
         reliability: predicted against observed shares, on a later window than the calibration's.
+        learning_curves: metrics on training and validation data while the behavior model learned.
+        model_card: what the behavior model was made from, what it says and what not, in words.
+        segments: quality of the purchase probabilities by segment of customers, at one horizon.
         recommend_metrics: ranking quality, per model and metric.
         forecast_daily: daily totals; the forecast is null where there is none.
         forecast_metrics: errors of the forecast, per model, level (item, shop ...) and metric.
@@ -85,6 +91,9 @@ class Evidence:
     rules: pl.DataFrame | None = None
     intent_metrics: pl.DataFrame | None = None
     reliability: pl.DataFrame | None = None
+    learning_curves: pl.DataFrame | None = None
+    model_card: pl.DataFrame | None = None
+    segments: pl.DataFrame | None = None
     recommend_metrics: pl.DataFrame | None = None
     forecast_daily: pl.DataFrame | None = None
     forecast_metrics: pl.DataFrame | None = None

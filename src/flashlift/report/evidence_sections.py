@@ -10,7 +10,7 @@ from flashlift.report.evidence import Evidence
 from flashlift.report.formats import count, decimal, percent
 from flashlift.report.marks import legend
 
-__all__ = ["assumptions", "customers", "data", "demand_forecast", "price_response"]
+__all__ = ["assumptions", "customers", "data", "demand_forecast", "learning", "model_card", "price_response"]
 
 MOST_CURVES = 12
 
@@ -69,6 +69,57 @@ def customers(evidence: Evidence) -> Section:
     blocks += _or_reason(_intent_table(evidence.intent_metrics), evidence, "behavior")
     blocks += _or_reason(_ranking_table(evidence.recommend_metrics), evidence, "recommend", "behavior")
     return Section(anchor="customers", title="Who will buy", lead=lead, blocks=tuple(blocks))
+
+
+def learning(evidence: Evidence) -> Section:
+    """How the behavior model learned."""
+    lead = (
+        "Metrics of the behavior model while it learned. Training stops when the later data no longer gain; where the "
+        "two lines of a panel part, more training would only learn the past by heart."
+    )
+    blocks: list[Block] = []
+    curves = evidence.learning_curves
+    if curves is not None and not curves.is_empty():
+        panels = (charts.learning_curves(curves, only=name) for name in charts.metrics_in(curves))
+        blocks.append(figure(charts.learning_curves(curves), *panels))
+    return Section(
+        anchor="learning", title="How it learned", lead=lead, blocks=_or_reason(blocks, evidence, "behavior")
+    )
+
+
+def model_card(evidence: Evidence) -> Section:
+    """What the behavior model was made from, what it can say, for whom it is how good."""
+    lead = (
+        "What the behavior model was made from, what it can say and what not, and for which customers it is how good."
+    )
+    blocks: list[Block] = []
+    if evidence.model_card is not None and not evidence.model_card.is_empty():
+        by_part = evidence.model_card.group_by("part", maintain_order=True).agg(pl.col("says").str.join(" "))
+        blocks.append(_words("Model card", by_part, [("Part", "part"), ("Says", "says")]))
+    blocks += _segment_table(evidence.segments)
+    return Section(
+        anchor="card", title="The behavior model", lead=lead, blocks=_or_reason(blocks, evidence, "behavior")
+    )
+
+
+def _segment_table(frame: pl.DataFrame | None) -> list[Block]:
+    if frame is None or frame.is_empty():
+        return []
+    columns = [
+        Column(heading="Customers by", cell=lambda r: r["kind"], holds="code"),
+        Column(heading="Segment", cell=lambda r: r["segment"], holds="code"),
+        Column(heading="Predicted", cell=lambda r: percent(r["predicted"], 2)),
+        Column(heading="Buy", cell=lambda r: percent(r["base_rate"], 2)),
+        Column(heading="PR-AUC", cell=lambda r: decimal(r["pr_auc"])),
+        Column(heading="Brier skill", cell=lambda r: percent(r["brier_skill"])),
+        Column(heading="Calibration error", cell=lambda r: decimal(r["ece"], 4)),
+        Column(heading="Predictions", cell=lambda r: count(r["n"])),
+    ]
+    hours = frame["horizon_hours"][0]
+    note = (
+        "Segments with too few predictions or orders are left out. Brier skill is against the segment's own base rate."
+    )
+    return [table(f"Who orders within {hours:g} hours, by segment", frame, columns, note=note)]
 
 
 def _intent_table(frame: pl.DataFrame | None) -> list[Block]:

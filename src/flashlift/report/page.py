@@ -31,6 +31,8 @@ SECTIONS = (
     plan_sections.limits,
     evidence_sections.demand_forecast,
     evidence_sections.customers,
+    evidence_sections.model_card,
+    evidence_sections.learning,
     plan_sections.proof,
     evidence_sections.data,
     evidence_sections.assumptions,

@@ -1,0 +1,1 @@
+"""Whether and when a customer buys, judged out of time on public logs."""

@@ -1,0 +1,64 @@
+"""How long does one customer take? Score 10,000 candidates after a new event, on one core.
+
+    python -m benchmarks.serving_latency
+
+A simulated shop gives the log; the weights are those of a short training, which changes no time. Each round adds an
+event to a customer's history in memory and scores all candidates; histories as long as the network reads, and longer.
+Times are wall clock, after a warm-up; `frames` is `BehaviorModel.score` on the whole log for comparison.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from flashlift import market
+from flashlift.behavior import BehaviorConfig, Live, fit
+from flashlift.behavior.histories import COLUMNS
+from flashlift.domain import Split
+from flashlift.schema import Events
+
+N_CANDIDATES, ROUNDS = 10_000, 500
+
+
+def main() -> None:
+    """Measure and print."""
+    config = market.MarketConfig().sized(400_000)
+    shop = market.simulate(replace(config, n_items=N_CANDIDATES), seed=0)
+    tables, end = shop.tables, shop.now
+    split = Split(train_end=end - timedelta(days=28), valid_end=end - timedelta(days=14), test_end=end)
+    model = fit(tables, split=split, config=BehaviorConfig(max_steps=10, eval_every=10), seed=0)
+    log = tables.events.select(COLUMNS).collect()
+    live = Live.prepare(model, log, end)
+    candidates = live.candidates(list(live.codes)[:N_CANDIDATES])
+    sizes = log.group_by(Events.customer_id.name).len().sort("len", Events.customer_id.name)
+    rows = []
+    for share in (0.5, 0.9, 1.0):
+        customer, length = sizes.row(min(int(share * sizes.height), sizes.height - 1))
+        rows.append((f"{length} events", *_times(live, log, customer, candidates, end)))
+    ids = list(live.codes)
+    begin = time.perf_counter()
+    for _ in range(5):
+        model.score(log, [customer], end, ids)
+    rows.append(("frames", len(ids), *[(time.perf_counter() - begin) * 200] * 3))
+    print(pl.DataFrame(rows, schema=["history", "candidates", "p50_ms", "p90_ms", "p99_ms"], orient="row"))
+
+
+def _times(live: Live, log: pl.DataFrame, customer: str, candidates: np.ndarray, end: object) -> tuple[float, ...]:
+    history = live.history(log, customer, end)
+    rng, spent, ids = np.random.default_rng(0), [], list(live.codes)
+    for k in range(ROUNDS + 20):
+        item, at = ids[rng.integers(len(ids))], end + timedelta(seconds=60 * k)
+        begin = time.perf_counter()
+        live.add(history, "view", item, at, price=10.0)
+        live.score(history, candidates, at + timedelta(seconds=1))
+        spent.append(time.perf_counter() - begin)
+    return len(candidates), *(np.quantile(spent[20:], [0.5, 0.9, 0.99]) * 1000).tolist()
+
+
+if __name__ == "__main__":
+    main()

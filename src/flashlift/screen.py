@@ -1,0 +1,127 @@
+"""What the command line prints: tables, plans, and a bar on whatever takes long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from flashlift.pipeline import Planned, Predicted
+
+__all__ = ["Bars", "bars", "err", "out", "show", "show_plan", "show_predictions"]
+
+out = Console()
+err = Console(stderr=True)
+
+SHOWN, SHOWN_ITEMS = 15, 3  # customers of an answer, and items of each
+OTHER_COLUMNS = 66  # characters of the plan's table beside the titles
+
+
+class Bars:
+    """Shows the library's progress calls as bars on the terminal."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, task: str, done: float, total: float, note: str = "") -> None:
+        """Tell how far a task is; its first call shows its bar."""
+        if task not in self._tasks:
+            self._tasks[task] = self._bars.add_task(task, total=total, note="")
+        self._bars.update(self._tasks[task], completed=done, total=total, note=note)
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Bars on the terminal for as long as the work lasts."""
+    columns = (
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
+    with Progress(*columns, console=err) as shown:
+        yield Bars(shown)
+
+
+def show(frame: pl.DataFrame, title: str) -> None:
+    """Print a frame as a table; numbers to the right, rounded for reading."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name, kind in frame.schema.items():
+        table.add_column(name, justify="right" if kind.is_numeric() else "left", overflow="fold")
+    for row in frame.iter_rows():
+        table.add_row(*(escape(_cell(value)) for value in row))
+    out.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3g}"
+    return str(value)
+
+
+def show_plan(planned: Planned, currency: str) -> None:
+    """Print the offers, their value with its interval, the checker's word, and the rules of thumb beside them."""
+    best, value = planned.plan, planned.value
+    table = Table(title=f"Plan: {len(best.offers)} offers", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("slot", "item", "title"):
+        table.add_column(name, no_wrap=True)
+    for name in ("price", "off", "quota", "units", "value"):
+        table.add_column(name, justify="right", no_wrap=True)
+    room = max(12, out.width - OTHER_COLUMNS)
+    for row in planned.table.iter_rows(named=True):
+        table.add_row(
+            row["slot_id"],
+            escape(row["item_id"][:14]),
+            escape((row["title"] or "-")[:room]),
+            f"{row['price']:.2f}",
+            f"{row['discount_frac']:.0%}",
+            str(row["quota"]),
+            f"{row['expected_units']:.1f}",
+            f"{row['expected_value']:,.2f}{'†' if row['cost_assumed'] else ''}",
+        )
+    out.print(table)
+    out.print(
+        f"Expected incremental profit {value.value:,.2f} {currency}, {value.level:.0%} of outcomes in "
+        f"[{value.ci_lower:,.2f}, {value.ci_upper:,.2f}], on draws the optimizer has not seen.\n"
+        f"Optimizer: {best.status.value}, objective {best.objective:,.2f}, bound {best.bound:,.2f}, "
+        f"gap {best.gap_frac:.2%}. Independent check: {escape(planned.verdict.sentence)}.",
+        highlight=False,
+    )
+    if planned.verdict.broken:
+        out.print("[red]Do not run this plan as it is.[/]")
+        show(planned.broken, "Findings")
+    if planned.table["cost_assumed"].any():
+        out.print("† rests on an assumed unit cost: set the real one, or assumptions.unit_cost_frac.")
+    if not best.offers:
+        out.print("No offer earns more than the item would earn without a sale, so the best plan is to run none.")
+    show(planned.comparison, f"The plan beside rules of thumb, same limits, same fresh draws ({currency})")
+
+
+def show_predictions(answer: Predicted) -> None:
+    """Print the first customers of an answer."""
+    import polars as pl
+
+    some = answer.table.head(SHOWN)
+    shares = [pl.format("{} %", (100 * pl.col(name)).round(1)) for name in some.columns if name.startswith("p_")]
+    items = pl.col("top_items").list.head(SHOWN_ITEMS).list.join(" ")
+    head = f"What {answer.table.height:,} customers do next, as of {answer.at:%Y-%m-%d %H:%M} UTC"
+    show(some.with_columns(*shares, items), head + (f": the first {SHOWN}" if answer.table.height > SHOWN else ""))
+    if answer.strangers:
+        out.print(
+            f"{answer.strangers:,} of them have no event before that moment: for these the shop's average is told."
+        )

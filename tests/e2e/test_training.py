@@ -1,0 +1,74 @@
+"""`flashlift train`: watched by a tracker, interrupted, resumed, and drawn in the report."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flashlift import artifacts, behavior, pipeline
+from flashlift.cli import app
+from flashlift.errors import InsufficientDataError
+from flashlift.pipeline.shop import Shop
+from flashlift.pipeline.train import _behavior
+from flashlift.settings import Settings, load_settings
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("simulated")
+    CliRunner().invoke(app, ["simulate", str(folder), "--events", "4000", "--seed", "3"], catch_exceptions=False)
+    path = folder / "flashlift.toml"
+    text = path.read_text().replace('work = "work"', 'work = "work"\nkey_file = "keys/shop.key"')
+    path.write_text(text + '\n[behavior]\nmax_steps = 12\neval_customers = 100\ntracker = "tensorboard"\n')
+    loaded = load_settings(path)
+    pipeline.ingest(loaded)
+    return loaded
+
+
+def test_interrupted_it_resumes_and_leaves_curves(
+    settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorboard")
+
+    def unjudged(*_: object, **__: object) -> None:
+        raise InsufficientDataError("The judging is not part of this test.")
+
+    monkeypatch.setattr(behavior, "intent_report", unjudged)
+    shop = Shop.open(settings)
+
+    def stop(task: str, done: float, total: float, note: str = "") -> None:
+        if done == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        _behavior(settings, shop, stop)
+    kept = shop.folder / "behavior-checkpoint"
+    assert [place.name for place in kept.iterdir()] == ["step-00000006"]  # the step at hand is finished
+    assert artifacts.read_manifest(shop.folder / "behavior") is None
+    with caplog.at_level(logging.INFO):
+        evidence = _behavior(settings, shop, lambda *_, **__: None)
+    assert "resumes after step 6" in caplog.text
+    assert not kept.exists()
+    curves = evidence.frames["learning_curves"]
+    assert curves["step"].unique().sort().to_list() == [12]
+    assert {"train", "valid"} == set(curves["part"])
+    assert list((shop.folder / "tracking" / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_another_tracker_does_not_train_again_and_the_report_draws_the_curves(settings: Settings) -> None:
+    shop = Shop.open(settings)
+    before = artifacts.load(shop.folder / "evidence" / "behavior", "evidence")
+    quiet = settings.model_copy(update={"behavior": settings.behavior.model_copy(update={"tracker": "none"})})
+
+    def never(task: str, done: float, total: float, note: str = "") -> None:
+        raise AssertionError("trained again")
+
+    assert _behavior(quiet, shop, never).inputs == before.inputs
+    page = Path(pipeline.report(quiet)).read_text()
+    assert 'id="learning"' in page
+    assert "The weights of step" in page
