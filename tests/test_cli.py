@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from flashlift.cli import app
 
 run = CliRunner()
+COMMANDS = ("ingest", "adapt", "train", "predict", "plan", "check", "simulate", "report", "run", "demo", "analyze")
 
 
 def test_help_shows_every_command_and_imports_nothing_heavy() -> None:
@@ -23,13 +24,11 @@ def test_help_shows_every_command_and_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("ingest", "train", "plan", "check", "simulate", "report", "run", "demo", "analyze"):
+    for command in COMMANDS:
         assert command in done.stdout
 
 
-@pytest.mark.parametrize(
-    "command", ["ingest", "train", "plan", "check", "simulate", "report", "run", "demo", "analyze"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_an_example(command: str) -> None:
     shown = run.invoke(app, [command, "--help"])
     assert shown.exit_code == 0
@@ -78,7 +77,7 @@ def test_bad_input_is_one_sentence_with_its_own_exit_code(
 
 
 def test_stages_out_of_order_say_what_to_run_first(tmp_path: Path) -> None:
-    for command in ("train", "plan", "report"):
+    for command in ("adapt", "train", "predict", "plan", "report"):
         done = run.invoke(app, [command, "-s", str(shop(tmp_path, None))])
         assert done.exit_code == 6, done.stderr
         assert "ingest" in done.stderr

@@ -7,6 +7,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from flashlift.domain import Campaign
 from flashlift.events import ADAPTERS, RULES
 from flashlift.market import WORLDS
@@ -52,8 +54,9 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_notebook_was_executed_without_errors() -> None:
-    cells = json.loads((ROOT / "examples" / "quickstart.ipynb").read_text())["cells"]
+@pytest.mark.parametrize("name", ["quickstart", "behavior"])
+def test_notebook_was_executed_without_errors(name: str) -> None:
+    cells = json.loads((ROOT / "examples" / f"{name}.ipynb").read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert all(cell["execution_count"] for cell in code)
     assert not [out for cell in code for out in cell["outputs"] if out["output_type"] == "error"]

@@ -1,4 +1,4 @@
-"""The README's code prints what the README shows, and its notebook runs."""
+"""The README's code prints what the README shows, and its notebooks run."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ def test_the_tree_names_what_there_is() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning", "ignore::ResourceWarning")
-def test_the_notebook_runs(tmp_path: Path) -> None:
-    notebook = nbformat.read(ROOT / "examples" / "quickstart.ipynb", as_version=4)
+@pytest.mark.parametrize("name", ["quickstart", "behavior"])
+def test_the_notebook_runs(name: str, tmp_path: Path) -> None:
+    notebook = nbformat.read(ROOT / "examples" / f"{name}.ipynb", as_version=4)
     NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
     assert sum("image/png" in out.get("data", {}) for out in outputs) >= 3

@@ -53,6 +53,9 @@ def test_key_never_lies_in_the_work_folder_by_default(tmp_path: Path) -> None:
         (MINIMAL + "[campaign]\nslots = [{at = 10:00:00, hours = 9, positions = 2}, {at = 12:00:00, hours = 2,"
          " positions = 2}]\n", "runs into the next one"),
         (MINIMAL + "[[campaign.categories]]\ncategory = 'a'\nminimum = 3\nmaximum = 2\n", "below minimum"),
+        (MINIMAL + "[language]\nsteps = ['mask', 'mask']\n", "name a step twice"),
+        (MINIMAL + "[language]\nsteps = ['sing']\n", "language.steps.0 = 'sing'"),
+        (MINIMAL + "[language]\nmodle = 'auto'\n", "Did you mean 'model'"),
         (MINIMAL.replace('path = "log.csv"', ""), "needs a path"),
         (MINIMAL.replace('format = "csv"', 'format = "sql"'), "needs both url and query"),
         (MINIMAL.replace("[shop]\nname", "[shop]\nnom"), "name is missing"),
@@ -76,6 +79,19 @@ def test_environment_variables_are_filled_in(tmp_path: Path) -> None:
     text = MINIMAL.replace("log.csv", "${DATA_HERE}/log.csv")
     settings = load_settings(write(tmp_path, text), environ={"DATA_HERE": "/data"})
     assert settings.sources[0].path == "/data/log.csv"
+
+
+def test_a_language_model_is_a_folder_where_there_is_one_else_a_name(tmp_path: Path) -> None:
+    (tmp_path / "minilm").mkdir()
+    for name, expected in (
+        ("minilm", str(tmp_path / "minilm")),
+        ("./other", str(tmp_path / "other")),  # a folder that is not there; never asked from the hub
+        ("someone/minilm", "someone/minilm"),
+        ("auto", "auto"),
+        ("none", "none"),
+    ):
+        text = MINIMAL + f'[language]\nmodel = "{name}"\n'
+        assert load_settings(write(tmp_path, text)).language.model == expected
 
 
 def test_campaign_becomes_slots_in_utc_and_limits(tmp_path: Path) -> None:

@@ -117,7 +117,9 @@ def show_predictions(answer: Predicted) -> None:
     import polars as pl
 
     some = answer.table.head(SHOWN)
-    shares = [pl.format("{} %", (100 * pl.col(name)).round(1)) for name in some.columns if name.startswith("p_")]
+    shares = [
+        pl.format("{} %", (100 * pl.col(name)).round(1)).alias(name) for name in some.columns if name.startswith("p_")
+    ]
     items = pl.col("top_items").list.head(SHOWN_ITEMS).list.join(" ")
     head = f"What {answer.table.height:,} customers do next, as of {answer.at:%Y-%m-%d %H:%M} UTC"
     show(some.with_columns(*shares, items), head + (f": the first {SHOWN}" if answer.table.height > SHOWN else ""))

@@ -78,20 +78,20 @@ def test_crashed_after_any_step_it_ends_with_the_same_bits(histories, whole, tmp
         assert (start == start_whole).all() and (stop == stop_whole).all()
     assert same(network.state_dict(), weights)
     assert again.curves.equals(training.curves)
-    assert (again.steps, again.best_step, again.loss) == (training.steps, training.best_step, training.loss)
+    assert (again.steps, again.best, again.loss) == (training.steps, training.best, training.loss)
     assert rng.random() == number
     assert torch.equal(torch.rand(1), tensor)
 
 
 def test_early_stopping_waits_as_long_as_without_the_crash(histories, tmp_path):
-    looks, config = [3.0, 2.0, 2.5, 2.6, 1.0], replace(CONFIG, max_steps=150, patience=2)
+    looks, config = [9.0, 3.0, 2.0, 2.5, 2.6, 1.0], replace(CONFIG, max_steps=150, patience=2)
     network, rng = fresh()
-    objective = Squares(histories, looks=iter(looks[:3]), before=crash_after(17))
+    objective = Squares(histories, looks=iter(looks[:4]), before=crash_after(17))
     with pytest.raises(Crash):
         train(network, objective, config, rng=rng, checkpoint=tmp_path / "c")
     network, rng = fresh()
-    training = train(network, Squares(histories, looks=iter(looks[3:])), config, rng=rng, checkpoint=tmp_path / "c")
-    assert (training.steps, training.best_step, training.loss) == (20, 10, 2.0)
+    training = train(network, Squares(histories, looks=iter(looks[4:])), config, rng=rng, checkpoint=tmp_path / "c")
+    assert (training.steps, training.best["valid/loss"], training.loss) == (20, 10, 2.0)
 
 
 CHILD = textwrap.dedent(
@@ -185,7 +185,7 @@ def test_killed_at_random_moments_also_while_it_saves(histories, tmp_path):
 
 
 def test_ctrl_c_just_before_the_end_is_not_lost(histories, tmp_path):
-    looks, config = [1.0, 2.0, 3.0, 4.0], replace(CONFIG, patience=2)
+    looks, config = [9.0, 1.0, 2.0, 3.0, 4.0], replace(CONFIG, patience=2)
 
     def stop(task, done, total, note=""):
         if done == 15:  # the last step: nothing was better for two looks
@@ -197,7 +197,7 @@ def test_ctrl_c_just_before_the_end_is_not_lost(histories, tmp_path):
     network, rng = fresh()
     objective = Squares(histories)
     training = train(network, objective, config, rng=rng, checkpoint=tmp_path / "c")
-    assert (training.steps, training.best_step, len(objective.batches)) == (15, 5, 0)
+    assert (training.steps, training.best["valid/loss"], len(objective.batches)) == (15, 5, 0)
 
 
 def test_ctrl_c_ends_the_step_and_keeps_it(histories, whole, tmp_path, caplog):

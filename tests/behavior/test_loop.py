@@ -40,12 +40,12 @@ def test_it_reaches_the_known_best_weights(histories):
 def test_the_curve_has_every_metric_of_every_look(histories):
     _, _, training = run(histories)
     assert training.curves.schema == {"step": pl.Int64, "metric": pl.String, "part": pl.String, "value": pl.Float64}
-    assert training.curves["step"].unique().sort().to_list() == [5, 10, 15, 20, 24]
+    assert training.curves["step"].unique().sort().to_list() == [0, 5, 10, 15, 20, 24]
     named = training.curves.select("part", "metric").unique().sort("part", "metric").rows()
     assert named == [("train", "batch_loss"), ("train", "loss"), ("valid", "auc"), ("valid", "loss")]
-    assert training.curves.height == 5 * 4
+    assert training.curves.height == 5 * 4 + 3  # before the first step there was no batch
     valid = training.curves.filter(part="valid", metric="loss").sort("value")
-    assert (training.best_step, training.loss) == (valid["step"][0], valid["value"][0])
+    assert (training.best, training.loss) == ({"valid/loss": valid["step"][0]}, valid["value"][0])
     facts = json.loads(json.dumps(training.facts()))
     assert pl.DataFrame(facts["curves"]).equals(training.curves)
     assert (facts["steps"], facts["device"]) == (24, "cpu")
@@ -62,17 +62,32 @@ def test_batch_loss_is_the_mean_since_the_last_look(histories, monkeypatch):
 
 
 def test_it_stops_after_patience_and_keeps_the_weights_of_the_best_look(histories):
-    looks = [5.0, 2.0, 3.0, 2.5, 1.0, 0.5]
+    looks = [9.0, 5.0, 2.0, 3.0, 2.5, 1.0, 0.5]
     config = replace(CONFIG, max_steps=60, patience=2)
     network, objective, training = run(histories, config, looks=iter(looks))
-    assert (training.best_step, training.loss, training.steps) == (10, 2.0, 20)
+    assert (training.best, training.loss, training.steps) == ({"valid/loss": 10}, 2.0, 20)
     kept = training.curves.filter(step=10, part="train", metric="loss")["value"].item()
     assert objective.look(network)["train/loss"] == kept
 
 
 def test_equal_losses_are_no_improvement(histories):
     _, _, training = run(histories, replace(CONFIG, max_steps=60, patience=3), looks=iter([1.0] * 9))
-    assert (training.best_step, training.steps) == (5, 20)
+    assert (training.best, training.steps) == ({"valid/loss": 0}, 15)
+
+
+def test_each_criterion_keeps_its_own_weights_and_any_of_them_keeps_training_going(histories, monkeypatch):
+    network, rng = fresh()
+    objective, first = (
+        Squares(histories, looks=iter([4.0, 3.0, 2.0, 5.0, 5.0, 5.0, 5.0, 5.0])),
+        iter([1.0, 2.0, 2.0, 0.5]),
+    )
+    objective.criteria = ("valid/loss", "valid/other")
+    look = objective.look
+    objective.look = lambda net: look(net) | {"valid/other": next(first, 9.0)}
+    training = train(network, objective, replace(CONFIG, max_steps=60, patience=2), rng=rng)
+    assert training.best == {"valid/loss": 10, "valid/other": 15} and training.steps == 25
+    assert all(torch.equal(network.state_dict()[name], kept) for name, kept in training.weights["valid/loss"].items())
+    assert not torch.equal(training.weights["valid/other"]["weight"], network.weight)
 
 
 def test_gradients_are_clipped_to_norm_one(histories, monkeypatch):
@@ -119,14 +134,14 @@ def test_every_pass_reads_every_event_once_and_cuts_anew(histories):
 def test_a_loss_that_is_not_finite_is_refused(histories):
     with pytest.raises(SettingsError, match=r"diverged: the loss of step 1 is inf\. Lower the learning rate, now 0\.1"):
         run(histories, factor=math.inf)
-    with pytest.raises(SettingsError, match="validation loss at step 5 is nan"):
-        run(histories, looks=iter([math.nan]))
+    with pytest.raises(SettingsError, match="valid/loss at step 5 is nan"):
+        run(histories, looks=iter([1.0, math.nan]))
 
 
 def test_the_safety_net_is_logged_and_keeps_what_there_is(histories, caplog):
     _, _, training = run(histories, replace(CONFIG, max_minutes=0.0))
     assert "ran out of its 0 minutes at step 1" in caplog.text
-    assert (training.steps, training.best_step) == (1, 1)
+    assert (training.steps, training.best) == (1, {"valid/loss": 1})
 
 
 def test_progress_tells_pace_and_time_left(histories):
@@ -135,7 +150,7 @@ def test_progress_tells_pace_and_time_left(histories):
     config = replace(CONFIG, eval_every=10)
     train(network, Squares(histories), config, rng=rng, progress=lambda *given: told.append(given))
     assert [given[1] for given in told] == [5, 10, 15, 20, 24]
-    assert "loss" not in told[0][3] and told[1][3].startswith("loss ")
+    assert all(note.startswith("loss ") for *_, note in told[:-1])
     assert all("events/s" in note and note.endswith("left") for *_, note in told[:-1])
     assert all("inf" not in note for *_, note in told)
     assert told[-1][:3] == ("train behavior", 24, 24)
@@ -152,9 +167,9 @@ def test_the_tracker_is_told_every_look(histories):
     tracker = Tracker()
     network, rng = fresh()
     training = train(network, Squares(histories), CONFIG, rng=rng, tracker=tracker)
-    assert [step for step, _ in tracker.told] == [5, 10, 15, 20, 24]
+    assert [step for step, _ in tracker.told] == [0, 5, 10, 15, 20, 24]
     for step, metrics in tracker.told:
-        assert metrics["train/events_per_second"] > 0
+        assert step == 0 or metrics["train/events_per_second"] > 0
         assert metrics["valid/loss"] == training.curves.filter(step=step, part="valid", metric="loss")["value"].item()
 
 

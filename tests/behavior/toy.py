@@ -39,6 +39,7 @@ class Squares:
         self.histories, self.train_end = histories, instant(SPLIT.train_end)
         self.looks, self.before, self.factor = looks, before, factor
         self.batches = []
+        self.criteria = ("valid/loss",)
 
     def training_loss(self, network, windows, *, rng):
         self.before()

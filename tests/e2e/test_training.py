@@ -55,7 +55,7 @@ def test_interrupted_it_resumes_and_leaves_curves(
     assert "resumes after step 6" in caplog.text
     assert not kept.exists()
     curves = evidence.frames["learning_curves"]
-    assert curves["step"].unique().sort().to_list() == [12]
+    assert curves["step"].unique().sort().to_list() == [0, 12]
     assert {"train", "valid"} == set(curves["part"])
     assert list((shop.folder / "tracking" / "tensorboard").glob("events.out.tfevents.*"))
 

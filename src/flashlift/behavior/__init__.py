@@ -12,12 +12,23 @@ from flashlift.behavior.config import BehaviorConfig
 
 if TYPE_CHECKING:
     from flashlift.behavior.card import Card
+    from flashlift.behavior.orders import order_report
     from flashlift.behavior.predict import BehaviorModel
-    from flashlift.behavior.report import intent_report, segment_report
+    from flashlift.behavior.report import intent_report, segment_report, timing_report
     from flashlift.behavior.serving import Live
     from flashlift.behavior.train import fit
 
-__all__ = ["BehaviorConfig", "BehaviorModel", "Card", "Live", "fit", "intent_report", "segment_report"]
+__all__ = [
+    "BehaviorConfig",
+    "BehaviorModel",
+    "Card",
+    "Live",
+    "fit",
+    "intent_report",
+    "order_report",
+    "segment_report",
+    "timing_report",
+]
 
 _HOMES = {
     "BehaviorModel": "predict",
@@ -25,7 +36,9 @@ _HOMES = {
     "Live": "serving",
     "fit": "train",
     "intent_report": "report",
+    "order_report": "orders",
     "segment_report": "report",
+    "timing_report": "report",
 }
 
 

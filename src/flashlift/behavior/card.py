@@ -61,12 +61,12 @@ class Card:
         train_end, valid_end = (datetime.fromisoformat(facts[name]) for name in ("train_end", "valid_end"))
         can, cannot = _abilities(facts, n_categories, with_texts, calibrated)
         made = {
-            "Trained on": f"events from {facts['first_event'][:10]} to {train_end:%Y-%m-%d}: with those of the "
-            f"validation window {facts['events']:,} events of {facts['customers']:,} customers, "
-            f"{facts['items']:,} items",
+            "Trained on": f"events from {facts['first_event'][:10]} to {train_end:%Y-%m-%d}; with those up to "
+            f"{valid_end:%Y-%m-%d}, for stopping and calibration, {facts['events']:,} events of "
+            f"{facts['customers']:,} customers, {facts['items']:,} items",
             "Network": f"{config.layers} blocks, {config.width} wide, {config.heads} heads, {n_weights:,} weights",
-            "Training": f"step {facts['best_step']} of {facts['steps']} kept, {facts['minutes']:.1f} minutes on "
-            f"{facts['device']}",
+            "Training": f"step {facts['best']['valid/loss']} of {facts['steps']} kept, {facts['minutes']:.1f} minutes "
+            f"on {facts['device']}",
             "Language model": _language(facts.get("language"), with_texts),
         }
         if calibrated is not None:
@@ -80,7 +80,7 @@ class Card:
     def to_polars(self) -> pl.DataFrame:
         """part, says: a row each, without the segments."""
         rows = [*self.made.items()]
-        rows += [("Metrics (validation)", f"{name} {value:.4g}") for name, value in self.metrics.items()]
+        rows += [("On validation days", ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items()))]
         for part, sentences in (("Predicts", self.predicts), ("Cannot", self.cannot), ("Limits", self.limits)):
             rows += [(part, sentence) for sentence in sentences]
         return pl.DataFrame(rows, schema={"part": pl.String, "says": pl.String}, orient="row")
@@ -136,7 +136,9 @@ def _language(told: Mapping[str, Any] | None, with_texts: bool) -> str:
 
 def _metrics(facts: Mapping[str, Any]) -> dict[str, float]:
     """Last look at the validation window at or before the step that was kept."""
-    curves = pl.DataFrame(facts["curves"]).filter(pl.col("part") == "valid", pl.col("step") <= facts["best_step"])
+    curves = pl.DataFrame(facts["curves"]).filter(
+        pl.col("part") == "valid", pl.col("step") <= facts["best"]["valid/loss"]
+    )
     last = curves.filter(pl.col("step") == pl.col("step").max())
     return dict(zip(last["metric"].to_list(), last["value"].to_list(), strict=True))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -46,8 +45,8 @@ class Standing:
     Args:
         step: steps done.
         seconds: time they took, over all processes.
-        best_loss, best_step: the best look so far.
-        waited: looks since then.
+        best: criterion -> (loss, step) of the best look so far.
+        waited: looks since any criterion improved.
         loss_sum, loss_steps: of the training batches since the last look.
         pass_began: state of the random generator when this pass over the data was cut into batches.
         pass_done: batches of it that are done.
@@ -55,8 +54,7 @@ class Standing:
 
     step: int = 0
     seconds: float = 0.0
-    best_loss: float = math.inf
-    best_step: int = 0
+    best: dict[str, tuple[float, int]] = field(default_factory=dict)
     waited: int = 0
     loss_sum: float = 0.0
     loss_steps: int = 0
@@ -72,7 +70,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     rng: np.random.Generator
     standing: Standing = field(default_factory=Standing)
-    best: dict[str, Tensor] = field(default_factory=dict)
+    best: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     curves: list[tuple[int, str, str, float]] = field(default_factory=list)
 
     def curves_frame(self) -> pl.DataFrame:
@@ -117,7 +115,8 @@ class Checkpoint:
             OutputError: the place cannot be written.
         """
         arrays = {f"network.{name}": value.detach().cpu().numpy() for name, value in run.network.state_dict().items()}
-        arrays |= {f"best.{name}": value.cpu().numpy() for name, value in run.best.items()}
+        for criterion, weights in run.best.items():
+            arrays |= {f"best {criterion} {name}": value.cpu().numpy() for name, value in weights.items()}
         for place, values in run.optimizer.state_dict()["state"].items():
             arrays |= {f"optimizer.{place}.{name}": value.cpu().numpy() for name, value in values.items()}
         arrays |= _generators(next(run.network.parameters()).device.type)
@@ -183,8 +182,12 @@ def _restore(run: Run, saved: Artifact) -> None:
     now = run.network.state_dict()
     run.network.load_state_dict({name: arrays[f"network.{name}"].reshape(value.shape) for name, value in now.items()})
     device = next(run.network.parameters()).device
-    if any(name.startswith("best.") for name in arrays):
-        run.best = {name: arrays[f"best.{name}"].reshape(value.shape).to(device) for name, value in now.items()}
+    run.best = {
+        criterion: {
+            name: arrays[f"best {criterion} {name}"].reshape(value.shape).to(device) for name, value in now.items()
+        }
+        for criterion in saved.manifest["standing"]["best"]
+    }
     weights = [weight for group in run.optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in arrays.items():
@@ -194,6 +197,7 @@ def _restore(run: Run, saved: Artifact) -> None:
             state.setdefault(int(place), {})[name] = value.reshape(shape)
     run.optimizer.load_state_dict({"state": state, "param_groups": run.optimizer.state_dict()["param_groups"]})
     run.standing = Standing(**saved.manifest["standing"])
+    run.standing.best = {name: (loss, step) for name, (loss, step) in run.standing.best.items()}
     run.curves = list(saved.frames["curves"].select(list(CURVES)).rows())
     run.rng.bit_generator.state = saved.manifest["numpy"]
     torch.set_rng_state(arrays["torch"])

@@ -51,7 +51,7 @@ class BehaviorConfig:
     layers: int = 2
     heads: int = 2
     max_length: int = 100
-    dropout: float = 0.1
+    dropout: float = 0.2
     temperature: float = 0.1
     delta_norm: float = 1.0
     negatives: int = 256

@@ -47,14 +47,16 @@ class Probe:
 def look_at(losses: Losses, network: EventTransformer, probe: Probe) -> dict[str, float]:
     """loss, item_loss, ndcg@10, hazard_loss, category_loss, value_loss, auc; what the data does not hold is absent.
 
-    `loss` is the sum of the others as they are weighted in training. AUC judges P(purchase within h) for the longest
-    bin h that is at most half of the window. No generator of the training is touched.
+    `loss` is the sum of the others but for the hazards, as they are weighted in training. AUC judges
+    P(purchase within h) for the longest bin h that is at most half of the window. No generator of the training is
+    touched.
     """
     network.eval()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         metrics = _items(losses, network, probe) | _purchases(losses, network, probe)
-    return metrics | {"loss": sum(value for name, value in metrics.items() if name.endswith("_loss"))}
+    parts = [value for name, value in metrics.items() if name.endswith("_loss") and name != "hazard_loss"]
+    return metrics | {"loss": sum(parts)}
 
 
 def _items(losses: Losses, network: EventTransformer, probe: Probe) -> dict[str, float]:

@@ -57,8 +57,13 @@ class Objective(Protocol):
         """Loss of a batch of windows, on the device of the network."""
         ...
 
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        """Metrics whose best weights are kept, the smallest wins; training ends when none of them improves."""
+        ...
+
     def look(self, network: EventTransformer) -> dict[str, float]:
-        """Metrics named `train/...` and `valid/...`; "valid/loss" is there, and the smallest one wins."""
+        """Metrics named `train/...` and `valid/...`, the criteria among them."""
         ...
 
 
@@ -68,15 +73,17 @@ class Training:
 
     Args:
         steps: done, over all processes that worked on it.
-        best_step: whose weights were kept.
-        loss: "valid/loss" of them.
+        best: criterion -> step whose weights were kept.
+        weights: criterion -> those weights; `network` carries those of the first criterion.
+        loss: first criterion of them.
         minutes: of wall clock, over all processes.
         device: cpu or cuda.
         curves: step, metric, part (train or valid), value.
     """
 
     steps: int
-    best_step: int
+    best: dict[str, int]
+    weights: dict[str, dict[str, Tensor]]
     loss: float
     minutes: float
     device: str
@@ -84,7 +91,7 @@ class Training:
 
     def facts(self) -> dict[str, Any]:
         """The same for a manifest; `polars.DataFrame(facts["curves"])` is the frame again."""
-        names = ("steps", "best_step", "loss", "minutes", "device")
+        names = ("steps", "best", "loss", "minutes", "device")
         return {name: getattr(self, name) for name in names} | {"curves": self.curves.to_dict(as_series=False)}
 
 
@@ -129,6 +136,11 @@ def train(
         kept = Checkpoint.of(checkpoint, run, config, objective.histories, objective.train_end)
         kept.restore(run)
     now, watch = run.standing, Watch(seconds=run.standing.seconds)
+    first = objective.criteria[0]
+    if not now.step:
+        metrics = _look(run, objective, config)
+        if tracker is not None:
+            tracker.log(0, metrics)
     batches = _batches(objective, config, run)
     with _interrupts(held=kept is not None) as interrupts:
         while now.step < config.max_steps and now.waited < config.patience:
@@ -148,18 +160,19 @@ def train(
                 log.warning("Interrupted after step %d; the same training resumes from %s.", now.step, checkpoint)
                 raise KeyboardInterrupt
             if now.step < config.max_steps and now.step % PROGRESS_EVERY == 0:
-                progress(TASK, now.step, config.max_steps, watch.note(now.best_loss, config.max_steps - now.step))
+                progress(TASK, now.step, config.max_steps, watch.note(now.best[first][0], config.max_steps - now.step))
             if out_of_time:
                 log.warning("Training ran out of its %g minutes at step %d: a rerun may differ.",
                             config.max_minutes, now.step)  # fmt: skip
                 break
-    progress(TASK, config.max_steps, config.max_steps, f"best at step {now.best_step}")
-    network.load_state_dict(run.best)
+    progress(TASK, config.max_steps, config.max_steps, f"best at step {now.best[first][1]}")
+    network.load_state_dict(run.best[first])
     network.to("cpu")
     return Training(
         steps=now.step,
-        best_step=now.best_step,
-        loss=now.best_loss,
+        best={criterion: step for criterion, (_, step) in now.best.items()},
+        weights={name: {key: value.cpu() for key, value in kept.items()} for name, kept in run.best.items()},
+        loss=now.best[first][0],
         minutes=now.seconds / 60,
         device=device.type,
         curves=run.curves_frame(),
@@ -203,25 +216,26 @@ def _step(run: Run, objective: Objective, windows: Windows, config: BehaviorConf
 
 
 def _look(run: Run, objective: Objective, config: BehaviorConfig) -> dict[str, float]:
-    """Judge the weights, note the curves, and keep the weights if they are the best so far."""
+    """Judge the weights, note the curves, and keep the weights if they are the best so far by a criterion."""
     now = run.standing
-    batches = {"train/batch_loss": now.loss_sum / now.loss_steps}
-    metrics = batches | objective.look(run.network)
-    loss = metrics["valid/loss"]
-    if not math.isfinite(loss):
-        raise SettingsError(
-            f"Training diverged: the validation loss at step {now.step} is {loss}. "
-            f"Lower the learning rate, now {config.learning_rate:g}."
-        )
+    metrics = objective.look(run.network)
+    if now.loss_steps:
+        metrics = {"train/batch_loss": now.loss_sum / now.loss_steps} | metrics
+    for criterion in objective.criteria:
+        if not math.isfinite(metrics[criterion]):
+            raise SettingsError(
+                f"Training diverged: {criterion} at step {now.step} is {metrics[criterion]}. "
+                f"Lower the learning rate, now {config.learning_rate:g}."
+            )
     for name, value in metrics.items():
         part, _, metric = name.partition("/")
         run.curves.append((now.step, metric, part, float(value)))
     now.loss_sum, now.loss_steps = 0.0, 0
-    if loss < now.best_loss:
-        now.best_loss, now.best_step, now.waited = loss, now.step, 0
-        run.best = {name: value.detach().clone() for name, value in run.network.state_dict().items()}
-    else:
-        now.waited += 1
+    better = [name for name in objective.criteria if name not in now.best or metrics[name] < now.best[name][0]]
+    now.waited = 0 if better else now.waited + 1
+    for criterion in better:
+        now.best[criterion] = metrics[criterion], now.step
+        run.best[criterion] = {name: value.detach().clone() for name, value in run.network.state_dict().items()}
     return metrics
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -86,20 +86,14 @@ class Losses:
         end: int,
         *,
         rng: np.random.Generator,
-        kinds: Sequence[int] | None = None,
     ) -> Questions:
-        """Every event of the windows in [begin, end) (microseconds) with a vector, some at random if many.
-
-        Of all wanted kinds, or of `kinds` (indices into EVENT_KINDS) alone.
-        """
+        """Every event of the windows in [begin, end) (microseconds) with a vector, some at random if many."""
         length = windows.length
         row = np.repeat(np.arange(len(windows)), length)
         index = np.arange(len(row)) + np.repeat(windows.start - np.cumsum(length) + length, length)
         at, code = self.histories.at[index], self.histories.item[index]
         kind = self.histories.kind[index]
-        wanted = (
-            (np.array(WANTED)[kind] if kinds is None else np.isin(kind, kinds)) & (code > 0) & (code <= self.n_items)
-        )
+        wanted = np.array(WANTED)[kind] & (code > 0) & (code <= self.n_items)
         places = np.flatnonzero(wanted & (at >= begin) & (at < end))
         if len(places) > self.config.questions:
             places = np.sort(rng.choice(places, self.config.questions, replace=False))

@@ -157,10 +157,12 @@ class EventTransformer(nn.Module):
         self.usual = nn.Linear(N_PRESENT, len(HAZARD_HOURS))
         self.deviation = nn.Linear(width, len(HAZARD_HOURS))
         self.category = nn.Linear(width, vocabulary.count("category"))
+        self.category_scale: Tensor
         self.value = nn.Linear(width, 2)
-        self.contrast = nn.Linear(width, width)
+        self.earlier, self.later = nn.Linear(2 * width, width), nn.Linear(2 * width, width)
         self.register_buffer("facts_mean", torch.zeros(N_FACTS))
         self.register_buffer("facts_scale", torch.ones(N_FACTS))
+        self.register_buffer("category_scale", torch.ones(()))  # see orders.py
         self.register_buffer("value_norm", torch.tensor([0.0, 1.0]))  # mean and standard deviation of ln value
         self._start()
 
@@ -211,6 +213,14 @@ class EventTransformer(nn.Module):
         """What the customer would look for next, (N, C), of unit length."""
         return F.normalize(self.query(answer), dim=-1)
 
+    def window_query(self, state: Tensor) -> Tensor:
+        """What a window (its last state, (N, 2 C)) says of the next one, (N, C), of unit length."""
+        return F.normalize(self.earlier(state), dim=-1)
+
+    def window_key(self, state: Tensor) -> Tensor:
+        """How a window is found by the one before it, (N, C), of unit length."""
+        return F.normalize(self.later(state), dim=-1)
+
     def taste(self, query: Tensor, items: Tensor) -> Tensor:
         """Cosine over temperature of queries (N, C) and item vectors (S, C), (N, S)."""
         return self.log_scale.exp() * (query @ F.normalize(items, dim=-1).T)
@@ -226,6 +236,11 @@ class EventTransformer(nn.Module):
         popular = (self.trend_weight + self.own_trend_weight * own[..., 0]) * trend
         logit: Tensor = taste + popular + own @ self.own_weight
         return logit
+
+    def category_logits(self, answer: Tensor) -> Tensor:
+        """Logits of the known categories, codes from 1 on, (N, n_categories), from answers (N, C); see orders.py."""
+        logits: Tensor = self.category_scale * self.category(answer)[:, 1:]
+        return logits
 
     def hazards(self, answer: Tensor, present: Present) -> Tensor:
         """Hazard logits, (N, K): linear in what is known of the present, and what the history changes about that."""

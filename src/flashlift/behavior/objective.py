@@ -82,6 +82,16 @@ class Objective:
         """The data."""
         return self.losses.histories
 
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        """The loss of items, category and value; and, where there are purchases, that of their time alone.
+
+        They part soon on small logs: what a customer takes next can be learned over many passes, when he buys is
+        learned in a few and then only remembered.
+        """
+        timed = len(self.histories.order_at) and len(self.probes["valid"].moments.at)
+        return ("valid/loss", "valid/hazard_loss") if timed else ("valid/loss",)
+
     def prepare(self, network: EventTransformer, *, rng: np.random.Generator) -> None:
         """Take scales from the training window, and fit the linear part of the hazards to convergence.
 
@@ -116,7 +126,7 @@ class Objective:
         return loss
 
     def look(self, network: EventTransformer) -> dict[str, float]:
-        """Metrics of both windows, see `look_at`; "valid/loss" decides when training stops."""
+        """Metrics of both windows, see `look_at`; `criteria` decide when training stops."""
         parts = {part: look_at(self.losses, network, probe) for part, probe in self.probes.items()}
         return {f"{part}/{name}": value for part, metrics in parts.items() for name, value in metrics.items()}
 

@@ -21,7 +21,7 @@ from flashlift.behavior.content import Content
 from flashlift.behavior.histories import Histories, instant
 from flashlift.behavior.intent import check_horizons
 from flashlift.behavior.model import HAZARD_HOURS, EventTransformer
-from flashlift.behavior.prediction import MEDIAN_GRID, Prediction, best_items, median_hours
+from flashlift.behavior.prediction import Prediction, best_items, median_hours
 from flashlift.behavior.purchase import PurchaseIntent
 from flashlift.behavior.reading import inference, item_scores, read
 from flashlift.behavior.seen import Seen
@@ -45,6 +45,7 @@ class BehaviorModel:
         config: sizes it was built with.
         vocabulary: the items, categories, channels and regions that it knows.
         network: the weights, ready for inference.
+        timing: the same network with the weights that foresaw best when customers buy.
         content: where the items' texts stand; None for a model of ids alone.
         promotions: the shop's promotions (schema Promotions), for the phase in which an event fell.
         intent: calibration and base rates; None where the log had too few purchases to calibrate on.
@@ -54,6 +55,7 @@ class BehaviorModel:
     config: BehaviorConfig
     vocabulary: Vocabulary
     network: EventTransformer
+    timing: EventTransformer
     content: Content | None
     promotions: pl.DataFrame
     intent: PurchaseIntent | None
@@ -89,7 +91,7 @@ class BehaviorModel:
                 "training. Train it on a longer log; ranking works without."
             )
         with inference(self.config.threads):
-            logs = read(self.network, histories, snapshots, self.config).log_survival
+            logs = read(self.timing, histories, snapshots, self.config).log_survival
         return self.intent.probability(logs, histories, snapshots, horizons_hours)
 
     def category_probability(
@@ -191,26 +193,27 @@ class BehaviorModel:
         trend = trend_now(events, at, ids[first].tolist(), self.config.trend_days)
         curve = category = value = None
         with inference(self.config.threads):
-            says = read(self.network, histories, snapshots, self.config)
+            answer = read(self.network, histories, snapshots, self.config).answer
 
             def score(part: slice) -> FloatArray:
                 own = seen.sparse(snapshots.take(np.arange(part.start, part.stop)), codes)
-                return item_scores(self.network, says.answer[part], codes, trend, own)
+                return item_scores(self.network, answer[part], codes, trend, own)
 
             best = best_items(score, histories.n_customers, ids[first], top)
             if self.intent is not None:
-                grid = [*horizons_hours, *MEDIAN_GRID]
-                curve = self.intent.probability(says.log_survival, histories, snapshots, grid)[rows]
+                grid = [*horizons_hours, *HAZARD_HOURS]
+                logs = read(self.timing, histories, snapshots, self.config).log_survival
+                curve = self.intent.probability(logs, histories, snapshots, grid)[rows]
                 if names := self.vocabulary.values("category"):
-                    leaf = self._categories(says.answer)[rows]
+                    leaf = self._categories(answer)[rows]
                     category = [names[k] for k in leaf.argmax(axis=1)], leaf.max(axis=1)
                 if self.facts.get("largest_order"):
-                    value = self._values(says.answer)[rows]
+                    value = self._values(answer)[rows]
         return Prediction(
             customers=customers,
             horizons_hours=horizons_hours,
             probability=None if curve is None else curve[:, : len(horizons_hours)],
-            median=None if curve is None else median_hours(curve[:, len(horizons_hours) :]),
+            median=None if curve is None else median_hours(HAZARD_HOURS, curve[:, len(horizons_hours) :]),
             category=category,
             value=value,
             items=[best[row] for row in rows],
@@ -240,10 +243,11 @@ class BehaviorModel:
             )
         vocabulary = self.vocabulary.extended(item_ids)
         content = self.content.extended(item_ids, texts, vocabulary)
-        network = _network(self.config, vocabulary, content)
-        weights = {name: value for name, value in self.network.state_dict().items() if name != "item.content"}
-        network.load_state_dict(weights, strict=False)
-        return replace(self, vocabulary=vocabulary, content=content, network=network.eval())
+        both = {}
+        for name in ("network", "timing"):
+            both[name] = _network(self.config, vocabulary, content)
+            both[name].load_state_dict(_weights(getattr(self, name)), strict=False)
+        return replace(self, vocabulary=vocabulary, content=content, network=both["network"], timing=both["timing"])
 
     def save(self, folder: Path, *, inputs: str = "") -> None:
         """Write the model as an artifact; `inputs` is the digest of what it was made from.
@@ -251,10 +255,11 @@ class BehaviorModel:
         Raises:
             OutputError: the place cannot be written.
         """
-        weights = {name: value for name, value in self.network.state_dict().items() if name != "item.content"}
-        arrays: dict[str, npt.NDArray[Any]] = {f"network.{name}": value.numpy() for name, value in weights.items()}
-        for part in (self.intent, self.content):
-            arrays |= {} if part is None else part.arrays()
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for part in ("network", "timing"):
+            arrays |= {f"{part}.{name}": value.numpy() for name, value in _weights(getattr(self, part)).items()}
+        for made in (self.intent, self.content):
+            arrays |= {} if made is None else made.arrays()
         manifest = {"config": asdict(self.config), "facts": self.facts, "n_trained": self.vocabulary.n_trained}
         frames = {"items": self.vocabulary.items, "labels": self.vocabulary.labels, "promotions": self.promotions}
         artifacts.save(Artifact(kind=KIND, manifest=manifest, inputs=inputs, arrays=arrays, frames=frames), folder)
@@ -273,19 +278,19 @@ class BehaviorModel:
                 items=saved.frames["items"], labels=saved.frames["labels"], n_trained=saved.manifest["n_trained"]
             )
             content = Content.from_arrays(saved.arrays)
-            network = _network(config, vocabulary, content)
-            weights = {
-                name.removeprefix("network."): torch.from_numpy(value)
-                for name, value in saved.arrays.items()
-                if name.startswith("network.")
-            }
-            missing, unknown = network.load_state_dict(weights, strict=False)
-            if unknown or set(missing) - {"item.content"}:
-                raise KeyError(", ".join([*unknown, *missing]))
+            both = {}
+            for part in ("network", "timing"):
+                both[part] = _network(config, vocabulary, content)
+                arrays = {name: value for name, value in saved.arrays.items() if name.startswith(f"{part}.")}
+                weights = {name.removeprefix(f"{part}."): torch.from_numpy(value) for name, value in arrays.items()}
+                missing, unknown = both[part].load_state_dict(weights, strict=False)
+                if unknown or set(missing) - {"item.content"}:
+                    raise KeyError(", ".join([*unknown, *missing]))
             return cls(
                 config=config,
                 vocabulary=vocabulary,
-                network=network.eval(),
+                network=both["network"],
+                timing=both["timing"],
                 content=content,
                 promotions=saved.frames["promotions"],
                 intent=PurchaseIntent.from_arrays(saved.arrays),
@@ -296,7 +301,7 @@ class BehaviorModel:
 
     def _categories(self, answer: torch.Tensor) -> FloatArray:
         """P(category of the next order), (n, n_categories), under `inference`."""
-        share: FloatArray = torch.softmax(self.network.category(answer)[:, 1:].double(), dim=1).numpy()
+        share: FloatArray = torch.softmax(self.network.category_logits(answer).double(), dim=1).numpy()
         return share
 
     def _values(self, answer: torch.Tensor) -> FloatArray:
@@ -320,7 +325,13 @@ class BehaviorModel:
 
 def _network(config: BehaviorConfig, vocabulary: Vocabulary, content: Content | None) -> EventTransformer:
     with torch.random.fork_rng(devices=[]):
-        return EventTransformer(config, vocabulary, None if content is None else torch.from_numpy(content.vectors))
+        network = EventTransformer(config, vocabulary, None if content is None else torch.from_numpy(content.vectors))
+    return network.eval()
+
+
+def _weights(network: EventTransformer) -> dict[str, torch.Tensor]:
+    """All but the texts' vectors, which are kept once."""
+    return {name: value for name, value in network.state_dict().items() if name != "item.content"}
 
 
 def _everybody(histories: Histories, at: datetime) -> Snapshots:

@@ -12,10 +12,7 @@ import polars as pl
 from flashlift.protocols import FloatArray
 from flashlift.schema import Events
 
-__all__ = ["MEDIAN_GRID", "Prediction", "best_items", "horizon_column", "median_hours"]
-
-MEDIAN_GRID = np.geomspace(0.5, 720.0, 64)
-"""Hours at which the curve of the time to purchase is looked at for its median."""
+__all__ = ["Prediction", "best_items", "horizon_column", "median_hours"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +23,7 @@ class Prediction:
         customers: who.
         horizons_hours: the horizons of `probability`.
         probability: P(an order begins within h), (n, n_horizons).
-        median: hours to the next order, NaN beyond the grid, (n,).
+        median: hours to the next order, NaN beyond 30 days, (n,).
         category: most likely category of the next order, and its probability, (n,) each.
         value: expected value of the next order, (n,).
         items: ids of the items most likely next, best first, (n, top).
@@ -65,20 +62,21 @@ def horizon_column(hours: float) -> str:
     return f"p_{hours:g}h"
 
 
-def median_hours(curve: FloatArray) -> FloatArray:
-    """Time at which P(order) reaches one half, (n,), from P at MEDIAN_GRID (n, m); NaN where it does not.
+def median_hours(edges: Sequence[float], curve: FloatArray) -> FloatArray:
+    """Time at which P(order) reaches one half, (n,), NaN where it does not; the hazard is constant between edges.
 
-    Between two points of the grid P is taken as linear.
+    Args:
+        edges: hours, rising, (K,).
+        curve: P at the edges, rising along a row, (n, K).
     """
-    reached = curve >= 0.5
-    right = reached.argmax(axis=1)
-    left = np.maximum(right - 1, 0)
+    logs = np.log1p(-np.minimum(np.column_stack([np.zeros(len(curve)), curve]), 1 - 1e-12))
+    hours = np.array([0.0, *edges])
+    right = np.maximum((logs <= np.log(0.5)).argmax(axis=1), 1)
     row = np.arange(len(curve))
-    low = np.where(right > 0, curve[row, left], 0.0)
-    begin = np.where(right > 0, MEDIAN_GRID[left], 0.0)
-    share = (0.5 - low) / np.maximum(curve[row, right] - low, 1e-12)
-    median: FloatArray = begin + share * (MEDIAN_GRID[right] - begin)
-    return np.where(reached.any(axis=1), median, np.nan)
+    before, after = logs[row, right - 1], logs[row, right]
+    share = (before - np.log(0.5)) / np.maximum(before - after, 1e-12)
+    median: FloatArray = hours[right - 1] + share * (hours[right] - hours[right - 1])
+    return np.where(curve[:, -1] >= 0.5, median, np.nan)
 
 
 def best_items(

@@ -16,12 +16,10 @@ from flashlift.behavior.losses import Losses, Questions
 from flashlift.behavior.model import EventTransformer
 from flashlift.behavior.next_item import draw_negatives
 from flashlift.protocols import IntArray
-from flashlift.schema import EVENT_KINDS
 
 __all__ = ["refit_ranking"]
 
 PER_CUSTOMER = 2  # questions: people count alike, whatever the size of their orders
-ENOUGH = 100  # purchases to weigh by purchases alone
 NEGATIVES = 1024
 OWN_ITEMS = 512  # of a customer at most
 PULL = 1e-3  # towards what training found
@@ -52,8 +50,9 @@ class Choices:
 def refit_ranking(losses: Losses, network: EventTransformer, probe: Probe) -> None:
     """Fit temperature and the weights of popularity and own history by maximum likelihood on the probe, in place.
 
-    A conditional logit with a handful of coefficients (McFadden 1974) on items that came after the training window, on
-    purchases where there are enough of them. Each question's choices are what came, all that the customer has met, and
+    A conditional logit with a handful of coefficients (McFadden 1974) on items that came after the training window, of
+    all wanted kinds: a purchase alone mostly follows its own cart, and would teach that only what was met is bought.
+    The weight of popularity stays positive. Each question's choices are what came, all that the customer has met, and
     shared others, with the logQ correction. The tastes themselves do not change.
     """
     if not losses.seen.repeats and losses.config.trend_days == 0:
@@ -80,21 +79,19 @@ def refit_ranking(losses: Losses, network: EventTransformer, probe: Probe) -> No
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     network.log_scale.requires_grad_(False)
+    network.trend_weight.data.clamp_(min=0.0)
 
 
 def _choices(losses: Losses, network: EventTransformer, probe: Probe, rng: np.random.Generator) -> list[Choices]:
     network.eval()
     found = []
-    for kinds in ([EVENT_KINDS.index("purchase")], None):
-        asked_in = []
-        for rows in by_length(probe.windows, losses.config.tokens_per_batch):
-            windows = probe.windows.take(rows)
-            asked = losses.questions(windows, probe.begin, probe.end, rng=rng, kinds=kinds)
-            asked = asked.take(_few_each(asked.row, rng))
-            if len(asked):
-                asked_in.append((windows, asked))
-        if sum(len(asked) for _, asked in asked_in) >= ENOUGH:
-            break
+    asked_in = []
+    for rows in by_length(probe.windows, losses.config.tokens_per_batch):
+        windows = probe.windows.take(rows)
+        asked = losses.questions(windows, probe.begin, probe.end, rng=rng)
+        asked = asked.take(_few_each(asked.row, rng))
+        if len(asked):
+            asked_in.append((windows, asked))
     events = losses.histories.item[(losses.histories.at < probe.begin) & (losses.histories.item > 0)]
     codes, expected = draw_negatives(events[events <= losses.n_items], losses.n_items, NEGATIVES, 0.5, rng=rng)
     for windows, asked in asked_in:

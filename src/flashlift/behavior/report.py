@@ -63,7 +63,7 @@ class TestWindow:
             raise InsufficientDataError("The behavior model has no purchase intent to judge. Train it on a longer log.")
         events = read_sample(tables.events, split.test_end, model.config.max_events, rng=rng)
         return cls(
-            histories=Histories.build(events, model.vocabulary, before=split.test_end),
+            histories=Histories.build(events, model.vocabulary, before=split.test_end, promotions=model.promotions),
             train_end=instant(split.train_end),
             start=instant(split.valid_end),
             stop=instant(split.test_end),
@@ -255,7 +255,7 @@ def _answers(
     """What the model says, the default predictor first, (n, n_horizons) each."""
     assert model.intent is not None
     with inference(model.config.threads):
-        logs = read(model.network, histories, snapshots, model.config).log_survival
+        logs = read(model.timing, histories, snapshots, model.config).log_survival
     return {
         "stack": model.intent.probability(logs, histories, snapshots, horizons_hours),
         "transformer": model.intent.network_alone(logs, histories, snapshots, horizons_hours),

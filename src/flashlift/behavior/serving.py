@@ -12,10 +12,11 @@ import polars as pl
 import torch
 from torch.nn import functional as F  # noqa: N812
 
+from flashlift.behavior.batches import batch, last_windows, present
 from flashlift.behavior.histories import instant
 from flashlift.behavior.live_history import LiveHistory
 from flashlift.behavior.predict import BehaviorModel
-from flashlift.behavior.reading import inference, read
+from flashlift.behavior.reading import inference
 from flashlift.behavior.seen import Seen
 from flashlift.behavior.snapshots import Snapshots
 from flashlift.behavior.trend import trend_now
@@ -23,6 +24,8 @@ from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import Events
 
 __all__ = ["Live"]
+
+GATHER = 4  # gathering a vector costs about so many products with one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +96,12 @@ class Live:
         network, moment = self.model.network, Snapshots(customer=np.zeros(1, np.int64), at=np.array([instant(at)]))
         own = Seen.build(history.coded, len(self.vectors))
         with inference(self.model.config.threads):
-            answer = read(network, history.coded, moment, self.model.config).answer
+            windows = last_windows(history.coded, moment, self.model.config.max_length)
+            state = network(batch(history.coded, windows))[:, int(windows.length[0])]
+            query = network.item_query(network.answer(state, present(history.coded, moment)))[0]
             index = torch.from_numpy(candidates)
-            taste = network.log_scale.exp() * (self.vectors[index] @ network.item_query(answer)[0])
+            few = len(candidates) < len(self.vectors) // GATHER
+            taste = network.log_scale.exp() * (self.vectors[index] @ query if few else (self.vectors @ query)[index])
             popular = self.trend[index]
             scores = network.item_logit(taste, popular, None)
             met = torch.from_numpy(np.flatnonzero(own.has(candidates)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ import torch
 from flashlift.behavior.checkpoint import remove
 from flashlift.behavior.config import BehaviorConfig
 from flashlift.behavior.content import Content
+from flashlift.behavior.contrast import NextWindow
 from flashlift.behavior.histories import Histories, instant
 from flashlift.behavior.loop import train
 from flashlift.behavior.model import HAZARD_HOURS, EventTransformer
 from flashlift.behavior.objective import Objective
+from flashlift.behavior.orders import calibrate_categories
 from flashlift.behavior.predict import BehaviorModel
 from flashlift.behavior.purchase import PurchaseIntent
 from flashlift.behavior.ranking import refit_ranking
@@ -32,6 +36,7 @@ from flashlift.schema import Events, Promotions, Tables
 __all__ = ["fit"]
 
 DEFAULTS = BehaviorConfig()
+PRETRAINING = "pretraining"  # folder within that of the checkpoint
 
 
 def fit(
@@ -81,20 +86,27 @@ def fit(
         objective = Objective.build(histories, vocabulary.n_trained, config, train_end, middle, rng=rng)
         network = EventTransformer(config, vocabulary, None if content is None else torch.from_numpy(content.vectors))
         objective.prepare(network, rng=rng)
-        facts = train(
-            network, objective, config, rng=rng, progress=progress, tracker=tracker, checkpoint=checkpoint
-        ).facts()
+        if config.pretrain_steps:
+            first = NextWindow(histories=histories, config=config, train_end=train_end, middle=middle)
+            steps = replace(config, max_steps=config.pretrain_steps, patience=config.pretrain_steps)
+            kept = None if checkpoint is None else checkpoint / PRETRAINING
+            train(network, first, steps, rng=rng, progress=progress, tracker=tracker, checkpoint=kept)
+        training = train(network, objective, config, rng=rng, progress=progress, tracker=tracker, checkpoint=checkpoint)
+        timing = deepcopy(network)
+        timing.load_state_dict(training.weights[objective.criteria[-1]])
         refit_ranking(objective.losses, network, objective.probes["valid"])
         network.eval()
+        timing.eval()
 
     def says(snapshots: Snapshots) -> FloatArray:
         with inference(config.threads):
-            return read(network, histories, snapshots, config).log_survival
+            return read(timing, histories, snapshots, config).log_survival
 
     edges, borders = np.array(HAZARD_HOURS, dtype=np.float64), (train_end, middle, stop)
     intent = PurchaseIntent.fit(histories, edges, says, borders=borders, rng=rng)
+    calibrate_categories(network, histories, middle, stop, config, rng=rng)
     spent = histories.order_value[np.isfinite(histories.order_value)]
-    facts |= {
+    facts = training.facts() | {
         "events": len(histories.at),
         "customers": histories.n_customers,
         "items": vocabulary.n_trained,
@@ -104,11 +116,13 @@ def fit(
         "largest_order": float(spent.max(initial=0.0)),
     }
     if checkpoint is not None:
+        remove(checkpoint / PRETRAINING)
         remove(checkpoint)
     return BehaviorModel(
         config=config,
         vocabulary=vocabulary,
         network=network,
+        timing=timing,
         content=content,
         promotions=Promotions.create_empty() if tables.promotions is None else tables.promotions,
         intent=intent,

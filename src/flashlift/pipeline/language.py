@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,15 +53,12 @@ def adapt(settings: Settings, progress: Progress = silent) -> Artifact:
         config = language.LanguageConfig(
             language=asked.model, steps=tuple(asked.steps), threads=settings.behavior.threads
         )
+        steps = shop.folder / "language" / "steps"  # what an interrupted adaptation goes on from
         adapted = language.adapt(
-            shop.tables,
-            split=shop.split,
-            config=config,
-            seed=seed,
-            progress=progress,
-            resume=shop.folder / "language" / "steps",
+            shop.tables, split=shop.split, config=config, seed=seed, progress=progress, resume=steps
         )
         adapted.save(shop.folder / "language", inputs=inputs)
+        shutil.rmtree(steps, ignore_errors=True)
         named = artifacts.digest(*_model_files(asked.model))
         facts = {"named": [named], "train_end": [shop.split.train_end], "reason": [adapted.reason]}
         return {"ablation": adapted.metrics, "facts": pl.DataFrame(facts)}

@@ -156,7 +156,7 @@ def _ids(words: str) -> list[str]:
         return [part.strip() for part in words.split(",") if part.strip()]
     try:
         if kind == ".txt":
-            return file.read_text(encoding="utf-8").split()
+            return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
         frame = pl.read_parquet(file) if kind == ".parquet" else pl.read_csv(file, infer_schema=False)
     except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         raise InputError(f"The customers in {file} cannot be read ({error}). Give a readable file of ids.") from error

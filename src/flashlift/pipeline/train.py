@@ -26,6 +26,14 @@ __all__ = ["Trained", "train"]
 
 log = logging.getLogger(__name__)
 
+# Columns that a terminal has room for; the evidence holds all.
+SHOWN = {
+    "intent_metrics": (
+        *("model", "horizon_hours", "base_rate", "pr_auc", "pr_auc_ci_lower", "pr_auc_ci_upper"),
+        *("gain", "brier_skill", "ece", "slope", "n"),
+    )
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
@@ -45,7 +53,7 @@ def train(settings: Settings, progress: Progress = silent) -> Trained:
     }
     return Trained(
         tables={
-            f"{name.replace('_', ' ').capitalize()} on held-out days": frame
+            f"{name.replace('_', ' ').capitalize()} on held-out days": frame.select(SHOWN.get(name, frame.columns))
             for part in evidence.values()
             for name, frame in part.frames.items()
             if name.endswith("_metrics")
