@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,7 @@ import polars as pl
 from flashlift import market
 from flashlift.behavior import BehaviorConfig, Live, fit
 from flashlift.behavior.histories import COLUMNS
+from flashlift.behavior.serving import Candidates
 from flashlift.domain import Split
 from flashlift.schema import Events
 
@@ -48,7 +49,7 @@ def main() -> None:
     print(pl.DataFrame(rows, schema=["history", "candidates", "p50_ms", "p90_ms", "p99_ms"], orient="row"))
 
 
-def _times(live: Live, log: pl.DataFrame, customer: str, candidates: np.ndarray, end: object) -> tuple[float, ...]:
+def _times(live: Live, log: pl.DataFrame, customer: str, candidates: Candidates, end: datetime) -> tuple[float, ...]:
     history = live.history(log, customer, end)
     rng, spent, ids = np.random.default_rng(0), [], list(live.codes)
     for k in range(ROUNDS + 20):
@@ -57,7 +58,7 @@ def _times(live: Live, log: pl.DataFrame, customer: str, candidates: np.ndarray,
         live.add(history, "view", item, at, price=10.0)
         live.score(history, candidates, at + timedelta(seconds=1))
         spent.append(time.perf_counter() - begin)
-    return len(candidates), *(np.quantile(spent[20:], [0.5, 0.9, 0.99]) * 1000).tolist()
+    return len(candidates.codes), *(np.quantile(spent[20:], [0.5, 0.9, 0.99]) * 1000).tolist()
 
 
 if __name__ == "__main__":

@@ -46,6 +46,25 @@ def random_batch(generator, shape=(3, 10), n_codes=40):
     return Batch(**codes, price=price, seconds=seconds - seconds[:, :1])
 
 
+def test_items_begin_at_their_texts_and_every_gradient_is_of_their_size():
+    content = torch.nn.functional.normalize(torch.randn(40, 16, generator=torch.Generator().manual_seed(0)), dim=-1)
+    content[[0, 7]] = 0.0  # the unknown item, and one without a text
+    vectors = network(content=content).item
+    assert torch.allclose(vectors(torch.arange(40))[1:7], content[1:7], atol=1e-6)
+    vectors(torch.arange(40)).pow(3).sum().backward()
+    size = vectors.delta.weight.grad.norm(dim=1)
+    assert size.max() < 1e3  # a vector of zeros, brought to unit length, would have 1e12
+
+
+def test_an_item_without_text_and_without_events_has_no_vector():
+    codes = vocabulary()
+    content = torch.zeros(41, 16)
+    content[5] = 1 / 4
+    net = EventTransformer(CONFIG, codes, content)
+    assert not net.item(torch.tensor([40, 99])).any(dim=1)[0]
+    assert net.item(torch.tensor([6])).norm().item() == pytest.approx(1.0, abs=1e-5)
+
+
 def test_the_future_does_not_change_the_past():
     generator = torch.Generator().manual_seed(1)
     one, other = random_batch(generator), random_batch(generator)

@@ -1,7 +1,10 @@
+
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.behavior.log import hours, log
 
-from flashlift.behavior.promotions import PHASES, phase_codes
+from flashlift.behavior.promotions import PHASES, phase_at, phase_codes
 from flashlift.schema import Promotions
 
 SALES = pl.DataFrame(
@@ -29,3 +32,16 @@ def test_rows_keep_their_place_and_other_items_their_own_sales():
 def test_without_promotions_there_is_no_phase():
     events = log({"customer_id": ["a"], "item_id": ["x"], "hours": [1.0]})
     assert phase_codes(events, None).tolist() == [0] == phase_codes(events, Promotions.create_empty()).tolist()
+
+
+@given(
+    sales=st.lists(st.tuples(st.integers(0, 200), st.integers(1, 60)), max_size=4, unique_by=lambda sale: sale[0]),
+    at=st.integers(-30, 300),
+)
+def test_one_event_has_the_phase_that_the_frame_has(sales, at):
+    spans = sorted((hours(start), hours(start + length)) for start, length in sales)
+    time = pl.Datetime("us", "UTC")
+    frame = pl.DataFrame([("x", *span) for span in spans], schema={"item_id": pl.String, "start": time, "end": time},
+                         orient="row")  # fmt: skip
+    event = pl.DataFrame({"item_id": ["x"], "at": [hours(at)]}, schema_overrides={"at": time})
+    assert phase_at(spans, hours(at)) == phase_codes(event, frame)[0]

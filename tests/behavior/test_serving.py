@@ -22,7 +22,7 @@ def test_one_customer_gets_the_answers_of_the_frames(live, model, events, custom
     history = live.history(events, customer, AT)
     score = live.score(history, live.candidates(ITEMS), AT)
     np.testing.assert_allclose(score, model.score(events, [customer], AT, ITEMS)[0], rtol=1e-4, atol=1e-4)
-    some = live.candidates(ITEMS[5:7])  # so few that their vectors are gathered
+    some = live.candidates(ITEMS[5:7])
     np.testing.assert_allclose(live.score(history, some, AT), score[5:7], rtol=1e-4, atol=1e-4)
     probability = live.purchase_probability(history, AT, [24.0, 100.0])
     expected = model.purchase_probability(events, [customer], AT, [24.0, 100.0])[0]
@@ -53,7 +53,7 @@ def test_events_of_one_instant_keep_their_order(live, events):
     history = live.history(events, "nobody", AT)
     for item in ("i3", "i1", "i2"):
         live.add(history, "view", item, AT)
-    assert history.coded.item.tolist() == live.candidates(["i3", "i1", "i2"]).tolist()
+    assert history.coded.item.tolist() == live.candidates(["i3", "i1", "i2"]).codes.tolist()
 
 
 def test_a_hundred_thousand_events_and_an_unknown_item(live):

@@ -25,6 +25,7 @@ class BehaviorConfig:
         dropout: share of activations dropped in training, in [0, 1).
         temperature: divides the cosine of taste and item in training; weighed anew on a later slice.
         delta_norm: how far an item's vector may move from that of its text (whose norm is 1).
+        delta_dropout: share of such moves left out in training.
         negatives: items that share the sampled softmax; shops with fewer items get the full one.
         uniform_frac: share of the negatives drawn uniformly; the rest are targets of the same batch.
         tokens_per_batch: events of a batch, padding included.
@@ -54,6 +55,7 @@ class BehaviorConfig:
     dropout: float = 0.2
     temperature: float = 0.1
     delta_norm: float = 1.0
+    delta_dropout: float = 0.1
     negatives: int = 256
     uniform_frac: float = 0.5
     tokens_per_batch: int = 8192

@@ -23,12 +23,10 @@ class LiveHistory:
     Args:
         coded: histories of this customer alone.
         orders: ids of orders that began already; further lines of them begin no new one.
-        phases: item code -> phase of its promotion now, for events to come; see promotions.PHASES.
     """
 
     coded: Histories
     orders: set[str] = field(default_factory=set)
-    phases: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -53,6 +51,7 @@ class LiveHistory:
         order_id: str | None = None,
         channel: int = 0,
         region: int = 0,
+        phase: int = 0,
     ) -> None:
         """Add an event in its place in time; one of the same instant goes behind those that are there.
 
@@ -64,6 +63,7 @@ class LiveHistory:
             order_id: of a purchase or refund.
             channel: its code.
             region: its code.
+            phase: of the item's promotion; see promotions.PHASES.
 
         Raises:
             InputError: no such kind of event.
@@ -84,7 +84,7 @@ class LiveHistory:
             kind=np.insert(old.kind, place, EVENT_KINDS.index(event)),
             channel=np.insert(old.channel, place, channel),
             region=np.insert(old.region, place, region),
-            phase=np.insert(old.phase, place, self.phases.get(item, 0)),
+            phase=np.insert(old.phase, place, phase),
             price=np.insert(old.price, place, np.asarray(price, dtype=np.float32), axis=0),
             order_offsets=np.array([0, len(order_at)]),
             order_at=order_at,

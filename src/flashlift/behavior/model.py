@@ -111,12 +111,12 @@ class Block(nn.Module):
         for layer in (self.out, self.down):  # a block begins close to the identity
             nn.init.normal_(layer.weight, std=0.1 * layer.in_features**-0.5)
 
-    def forward(self, x: Tensor, gap: Tensor, distance: Tensor, future: Tensor) -> Tensor:
-        """(B, T, C) to (B, T, C); position t sees positions up to t. gap (B, T, T), distance and future (T, T)."""
+    def forward(self, x: Tensor, gap: Tensor, distance: Tensor) -> Tensor:
+        """(B, T, C) to (B, T, C); position t sees positions up to t. gap (B, T, T), distance (T, T)."""
         b, t, c = x.shape
         q, k, v, gate = self.qkv_gate(self.norm_attention(x)).view(b, t, 4, self.heads, c // self.heads).unbind(2)
-        bias = self.gap_bias(gap) + self.order_bias(distance)  # (B, T, T, heads)
-        bias = bias.masked_fill(future[..., None], -torch.inf).permute(0, 3, 1, 2)
+        order = F.pad(self.order_bias.weight, (0, 0, 0, 1), value=-torch.inf)  # the last row: what lies ahead
+        bias = (self.gap_bias(gap) + order[distance]).permute(0, 3, 1, 2)  # (B, heads, T, T)
         y = F.scaled_dot_product_attention(
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=bias.to(q.dtype)
         )  # (B, heads, T, C / heads)
@@ -135,7 +135,7 @@ class EventTransformer(nn.Module):
         self.facts_mean: Tensor
         self.facts_scale: Tensor
         self.value_norm: Tensor
-        self.item = ItemVectors(vocabulary, width, content, config.delta_norm)
+        self.item = ItemVectors(vocabulary, width, content, config.delta_norm, config.delta_dropout)
         self.kind = nn.Embedding(len(EVENT_KINDS), width)
         self.clock = nn.Embedding(24 * 7, width)
         self.gap = nn.Embedding(GAP_BUCKETS, width)
@@ -149,7 +149,6 @@ class EventTransformer(nn.Module):
         self.norm = nn.RMSNorm(width)
         self.fuse = nn.Sequential(nn.Linear(2 * width + N_PRESENT, 2 * width), nn.SiLU(), nn.Dropout(config.dropout))
         self.fused = nn.Linear(2 * width, width)
-        self.query = nn.Linear(width, width)
         self.log_scale = nn.Parameter(-torch.tensor(config.temperature).log(), requires_grad=False)  # see ranking.py
         self.trend_weight = nn.Parameter(torch.ones(()))
         self.own_weight = nn.Parameter(torch.tensor([1.0, 1.0, 0.0, 0.0]))  # see seen.py
@@ -171,8 +170,6 @@ class EventTransformer(nn.Module):
         for name, module in self.named_modules():
             if isinstance(module, nn.Embedding) and not name.startswith("item"):
                 nn.init.zeros_(module.weight)  # a token begins as its item, and context has to earn its place
-        nn.init.eye_(self.query.weight)
-        nn.init.zeros_(self.query.bias)
         nn.init.normal_(self.fused.weight, std=0.1 * self.fused.in_features**-0.5)
         nn.init.zeros_(self.price.out.weight)
         for layer in (self.deviation, self.value):
@@ -197,9 +194,9 @@ class EventTransformer(nn.Module):
             + self.price(batch.price)
         )  # (B, T - 1, C)
         x = self.drop(torch.cat([self.begin.expand(len(tokens), 1, -1), tokens], dim=1))  # (B, T, C)
-        gap, distance, future = _relations(batch.seconds)
+        gap, distance = _relations(batch.seconds)
         for block in self.blocks:
-            x = block(x, gap, distance, future)
+            x = block(x, gap, distance)
         last = self.norm(x)
         count = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
         return torch.cat([last, last.cumsum(dim=1) / count], dim=-1)
@@ -210,8 +207,8 @@ class EventTransformer(nn.Module):
         return state[:, : state.shape[1] // 2] + fused
 
     def item_query(self, answer: Tensor) -> Tensor:
-        """What the customer would look for next, (N, C), of unit length."""
-        return F.normalize(self.query(answer), dim=-1)
+        """What the customer would look for next, (N, C), of unit length: where the items are, so that texts mean it."""
+        return F.normalize(answer, dim=-1)
 
     def window_query(self, state: Tensor) -> Tensor:
         """What a window (its last state, (N, 2 C)) says of the next one, (N, C), of unit length."""
@@ -258,14 +255,14 @@ class EventTransformer(nn.Module):
         return torch.cat([facts, F.one_hot(present.hour, 24), F.one_hot(present.weekday, 7)], dim=1)
 
 
-def _relations(seconds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Bucket of the time gap (B, T, T), bucket of the distance in events (T, T), whether it lies ahead (T, T)."""
+def _relations(seconds: Tensor) -> tuple[Tensor, Tensor]:
+    """Bucket of the time gap (B, T, T), and of the distance in events (T, T): ORDER_DISTANCES for what lies ahead."""
     at = torch.cat([seconds[:, :1], seconds], dim=1)  # the beginning stands at the first event's time
     gap = (at[:, :, None] - at[:, None, :]).clamp(min=0.5).log2().add(1).clamp(0, GAP_BUCKETS - 1).long()
     place = torch.arange(at.shape[1], device=at.device)
     behind = place[:, None] - place
     distance = (2 * behind.clamp(min=0).add(1).float().log2()).long().clamp(max=ORDER_DISTANCES - 1)
-    return gap, distance, behind < 0
+    return gap, distance.masked_fill(behind < 0, ORDER_DISTANCES)
 
 
 def log_survival(logits: Tensor) -> Tensor:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from flashlift.schema import Events, Promotions
 
-__all__ = ["PHASES", "phase_codes"]
+__all__ = ["PHASES", "phase_at", "phase_codes"]
 
 PHASES = ("none", "starts within a day", "live", "ends within an hour", "ended within a day")
 DAY, HOUR = pl.duration(days=1), pl.duration(hours=1)
@@ -41,3 +44,15 @@ def phase_codes(events: pl.DataFrame, promotions: pl.DataFrame | None) -> npt.ND
         .otherwise(0)
     )  # fmt: skip
     return rows.select("row", code=code).sort("row")["code"].to_numpy().astype(np.int8)
+
+
+def phase_at(sales: Sequence[tuple[datetime, datetime]], at: datetime) -> int:
+    """The same for one event: index into PHASES from the (start, end) of its promotions, sorted."""
+    begun = [end for start, end in sales if start <= at]
+    left = begun[-1] - at if begun else timedelta(days=-1)
+    if left > timedelta(0):
+        return 3 if left <= timedelta(hours=1) else 2
+    coming = next((start for start, _ in sales if start > at), None)
+    if coming is not None and coming - at <= timedelta(days=1):
+        return 1
+    return 4 if left > timedelta(days=-1) else 0

@@ -16,16 +16,30 @@ from flashlift.behavior.batches import batch, last_windows, present
 from flashlift.behavior.histories import instant
 from flashlift.behavior.live_history import LiveHistory
 from flashlift.behavior.predict import BehaviorModel
+from flashlift.behavior.promotions import phase_at
 from flashlift.behavior.reading import inference
 from flashlift.behavior.seen import Seen
 from flashlift.behavior.snapshots import Snapshots
 from flashlift.behavior.trend import trend_now
 from flashlift.protocols import FloatArray, IntArray
-from flashlift.schema import Events
+from flashlift.schema import Events, Promotions
 
-__all__ = ["Live"]
+__all__ = ["Candidates", "Live"]
 
-GATHER = 4  # gathering a vector costs about so many products with one
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Items to be scored again and again, with what does not depend on the customer.
+
+    Args:
+        codes: of the items, 0 for those that the model does not know, (n,).
+        vectors: unit vectors, (n, C).
+        trend: log popularity, minus infinity for code 0, (n,).
+    """
+
+    codes: IntArray
+    vectors: torch.Tensor
+    trend: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +53,8 @@ class Live:
         vectors: unit vectors by code, (V, C).
         trend: log popularity by code, (V,).
         usual: item code -> usual price, and usual price in its category, NaN where unknown, (V, 2).
+        labels: channel and region -> value -> code.
+        sales: item id -> starts and ends of its promotions, in order of time.
     """
 
     model: BehaviorModel
@@ -47,6 +63,8 @@ class Live:
     vectors: torch.Tensor
     trend: torch.Tensor
     usual: FloatArray
+    labels: dict[str, dict[str, int]]
+    sales: dict[str, list[tuple[datetime, datetime]]]
 
     @classmethod
     def prepare(cls, model: BehaviorModel, events: pl.DataFrame, at: datetime) -> Self:
@@ -57,6 +75,9 @@ class Live:
         with inference(model.config.threads):
             vectors = F.normalize(model.network.item(torch.arange(len(ids) + 1)), dim=-1)
         prices = items.select("usual_price", "category_price").fill_null(float("nan")).to_numpy()
+        promotions = model.promotions.sort(Promotions.start.name).select(
+            Promotions.item_id.name, pair=pl.concat_list(Promotions.start.name, Promotions.end.name)
+        )
         return cls(
             model=model,
             at=at,
@@ -64,6 +85,14 @@ class Live:
             vectors=vectors,
             trend=torch.from_numpy(trend),
             usual=np.vstack([np.full((1, 2), np.nan), prices]),
+            labels={
+                field: {value: code for code, value in enumerate(model.vocabulary.values(field), start=1)}
+                for field in ("channel", "region")
+            },
+            sales={
+                item: [(start, end) for start, end in pairs]
+                for item, pairs in promotions.group_by(Promotions.item_id.name, maintain_order=True).agg("pair").rows()
+            },
         )
 
     def history(self, events: pl.DataFrame, customer: str, before: datetime) -> LiveHistory:
@@ -72,9 +101,11 @@ class Live:
 
     def add(
         self, history: LiveHistory, event: str, item_id: str, at: datetime, *, price: float | None = None,
-        order_id: str | None = None,
+        order_id: str | None = None, channel: str | None = None, region: str | None = None,
     ) -> None:  # fmt: skip
         """Note an event of the customer: a price in the log's currency, the order of a purchase.
+
+        Channels and regions that training did not meet count as unknown.
 
         Raises:
             InputError: no such kind of event.
@@ -82,14 +113,25 @@ class Live:
         code = self.codes.get(item_id, 0)
         paid = np.nan if price is None else price
         level, discount, relative = np.log([paid, paid / self.usual[code, 0], paid / self.usual[code, 1]]).tolist()
-        history.add(event, at, item=code, price=(level, discount, relative), order_id=order_id)
+        history.add(
+            event,
+            at,
+            item=code,
+            price=(level, discount, relative),
+            order_id=order_id,
+            channel=self.labels["channel"].get(channel or "", 0),
+            region=self.labels["region"].get(region or "", 0),
+            phase=phase_at(self.sales.get(item_id, []), at),
+        )
 
-    def candidates(self, item_ids: Sequence[str]) -> IntArray:
-        """Codes of items, to be kept and scored again and again; 0 for items that the model does not know."""
-        return np.array([self.codes.get(item, 0) for item in item_ids], dtype=np.int64)
+    def candidates(self, item_ids: Sequence[str]) -> Candidates:
+        """Items to be kept and scored again and again."""
+        codes = np.array([self.codes.get(item, 0) for item in item_ids], dtype=np.int64)
+        index = torch.from_numpy(codes)
+        return Candidates(codes=codes, vectors=self.vectors[index], trend=self.trend[index])
 
-    def score(self, history: LiveHistory, candidates: IntArray, at: datetime) -> FloatArray:
-        """Log P(next item) up to a constant, (n_candidates,); minus infinity for code 0.
+    def score(self, history: LiveHistory, candidates: Candidates, at: datetime) -> FloatArray:
+        """Log P(next item) up to a constant, (n_candidates,); minus infinity for items that the model does not know.
 
         The same as `BehaviorModel.score` for items that the model knows.
         """
@@ -99,14 +141,12 @@ class Live:
             windows = last_windows(history.coded, moment, self.model.config.max_length)
             state = network(batch(history.coded, windows))[:, int(windows.length[0])]
             query = network.item_query(network.answer(state, present(history.coded, moment)))[0]
-            index = torch.from_numpy(candidates)
-            few = len(candidates) < len(self.vectors) // GATHER
-            taste = network.log_scale.exp() * (self.vectors[index] @ query if few else (self.vectors @ query)[index])
-            popular = self.trend[index]
-            scores = network.item_logit(taste, popular, None)
-            met = torch.from_numpy(np.flatnonzero(own.has(candidates)))
-            values = own.features(moment, candidates[met.numpy()][None])[0]
-            scores[met] = network.item_logit(taste[met], popular[met], torch.from_numpy(values))
+            taste = network.log_scale.exp() * (candidates.vectors @ query)
+            scores = network.item_logit(taste, candidates.trend, None)
+            met = np.flatnonzero(own.has(candidates.codes))
+            if len(met):
+                values = torch.from_numpy(own.features(moment, candidates.codes[met][None])[0])
+                scores[met] = network.item_logit(taste[met], candidates.trend[met], values)
         result: FloatArray = scores.double().numpy()
         return result
 

@@ -18,6 +18,7 @@ from flashlift.behavior.config import BehaviorConfig
 from flashlift.behavior.content import Content
 from flashlift.behavior.contrast import NextWindow
 from flashlift.behavior.histories import Histories, instant
+from flashlift.behavior.looks import look_at
 from flashlift.behavior.loop import train
 from flashlift.behavior.model import HAZARD_HOURS, EventTransformer
 from flashlift.behavior.objective import Objective
@@ -95,6 +96,7 @@ def fit(
         timing = deepcopy(network)
         timing.load_state_dict(training.weights[objective.criteria[-1]])
         refit_ranking(objective.losses, network, objective.probes["valid"])
+        ranked = look_at(objective.losses, network, objective.probes["valid"]).get("ndcg@10")
         network.eval()
         timing.eval()
 
@@ -114,6 +116,7 @@ def fit(
         "train_end": split.train_end.isoformat(),
         "valid_end": split.valid_end.isoformat(),
         "largest_order": float(spent.max(initial=0.0)),
+        "ndcg@10_after_refit": ranked,
     }
     if checkpoint is not None:
         remove(checkpoint / PRETRAINING)
