@@ -23,7 +23,7 @@ def test_popularity_still_speaks_for_an_item_where_most_is_looked_at_again(model
 
 
 def test_the_weights_of_a_later_slice_rank_it_no_worse(model):
-    curve = pl.DataFrame(model.facts["curves"])
+    curve = model.curves
     rows = curve.filter(
         pl.col("metric") == "ndcg@10", pl.col("part") == "valid", pl.col("step") == model.facts["best"]["valid/loss"]
     )

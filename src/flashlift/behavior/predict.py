@@ -231,6 +231,11 @@ class BehaviorModel:
             calibrated=None if self.intent is None else self.intent.calibration.calibrated_hours,
         )
 
+    @property
+    def curves(self) -> pl.DataFrame:
+        """How training went: step, metric, part (train or valid), value."""
+        return pl.DataFrame(self.facts["curves"])
+
     def with_items(self, item_ids: Sequence[str], texts: npt.NDArray[Any]) -> Self:
         """The same model, knowing further items by the vectors of their texts (n, d); a zero row is no text.
 

@@ -44,7 +44,7 @@ MIN_ORDERS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestWindow:
+class LastWindow:
     """The histories of a log and the borders of its split, in microseconds."""
 
     histories: Histories
@@ -53,7 +53,7 @@ class TestWindow:
     stop: int
 
     @classmethod
-    def build(cls, model: BehaviorModel, tables: Tables, split: Split, *, rng: np.random.Generator) -> TestWindow:
+    def build(cls, model: BehaviorModel, tables: Tables, split: Split, *, rng: np.random.Generator) -> LastWindow:
         """Read the log up to the end of the test window.
 
         Raises:
@@ -137,7 +137,7 @@ def intent_report(
         InsufficientDataError: no purchase intent in the model, or no order (or nothing else) within a horizon.
     """
     rng = np.random.default_rng(seed)
-    window = TestWindow.build(model, tables, split, rng=rng)
+    window = LastWindow.build(model, tables, split, rng=rng)
     metrics: list[dict[str, Any]] = []
     curves: list[pl.DataFrame] = []
     gains: dict[str, list[FloatArray | None]] = {}
@@ -179,7 +179,7 @@ def timing_report(
         InsufficientDataError: no purchase intent in the model.
     """
     rng = np.random.default_rng(seed)
-    window = TestWindow.build(model, tables, split, rng=rng)
+    window = LastWindow.build(model, tables, split, rng=rng)
     assert model.intent is not None
     histories, start, stop = window.histories, window.start, window.stop
     longest = min(float(HAZARD_HOURS[-1]), LONGEST_SHARE * (stop - start) / HOUR)
@@ -230,7 +230,7 @@ def segment_report(
         InsufficientDataError: no purchase intent in the model, or no order (or nothing else) within the horizon.
     """
     rng = np.random.default_rng(seed)
-    window = TestWindow.build(model, tables, split, rng=rng)
+    window = LastWindow.build(model, tables, split, rng=rng)
     snapshots, outcome = window.moments(horizon_hours, n_times=n_times, at_most=at_most, rng=rng)
     predicted = next(iter(_answers(model, window.histories, snapshots, [horizon_hours]).values()))[:, 0]
     rows = []
@@ -272,7 +272,7 @@ def _gain(name: str, gains: FloatArray | None, tails: list[float]) -> dict[str, 
 
 
 def _baselines(
-    window: TestWindow, snapshots: Snapshots, horizon: float, rng: np.random.Generator
+    window: LastWindow, snapshots: Snapshots, horizon: float, rng: np.random.Generator
 ) -> dict[str, FloatArray]:
     found = {}
     for learner in LEARNERS:
@@ -284,7 +284,7 @@ def _baselines(
     return found
 
 
-def _everybody(window: TestWindow, grid: FloatArray, at_most: int, rng: np.random.Generator) -> FloatArray:
+def _everybody(window: LastWindow, grid: FloatArray, at_most: int, rng: np.random.Generator) -> FloatArray:
     """P(order before each time) of the whole shop by Kaplan-Meier on the calibration window, (m,)."""
     _, middle, start = window.borders
     before = calibration_snapshots(window.histories, middle, start, rng=rng, at_most=at_most)
@@ -292,7 +292,7 @@ def _everybody(window: TestWindow, grid: FloatArray, at_most: int, rng: np.rando
     return 1 - KaplanMeier.fit(hours, seen).at(grid)
 
 
-def _repeat_buyers(window: TestWindow, snapshots: Snapshots, grid: FloatArray, everybody: FloatArray) -> FloatArray:
+def _repeat_buyers(window: LastWindow, snapshots: Snapshots, grid: FloatArray, everybody: FloatArray) -> FloatArray:
     histories = window.histories
     people = np.arange(histories.n_customers)
     known = repeat_buying(histories, Snapshots(customer=people, at=np.full(len(people), window.start)))

@@ -88,7 +88,7 @@ def _behavior(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             model = replace(model, facts=model.facts | {"language": texts.facts})
         model.save(shop.folder / "behavior", inputs=inputs)
         frames = _ranking(model, settings, shop)
-        frames["learning_curves"] = pl.DataFrame(model.facts["curves"])
+        frames["learning_curves"] = model.curves
         frames["model_card"] = model.card.to_polars()
         try:
             frames["intent_metrics"], frames["reliability"] = behavior.intent_report(
