@@ -49,3 +49,18 @@ def test_horizons_must_lie_within_the_edges():
     _, logs, intent = calibrated(np.random.default_rng(3))
     with pytest.raises(InputError, match="101"):
         intent.probability(logs, np.ones(len(logs), bool), [101.0])
+
+
+def test_the_level_is_that_of_the_latest_moments():
+    rng = np.random.default_rng(4)
+    n = 20_000
+    watched = rng.uniform(1, 201, n)
+    rate = np.exp(rng.normal(-4, 1, n)) * np.where(watched < 101, 2.0, 1.0)  # twice the orders in the later half
+    wait = rng.exponential(1 / rate)
+    logs = -np.exp(rng.normal(-4, 0.01, n))[:, None] * EDGES
+    intent = fit_calibrators(EDGES, logs, np.minimum(wait, watched), wait < watched, watched)
+    found = intent.probability(logs, np.ones(n, bool), [10.0]).mean()
+    bought = wait < 10
+    early, late = bought[watched > 101].mean(), bought[(watched >= 10) & (watched < 101)].mean()
+    # With a half-life of a quarter of the window, the later half has about four fifths of the say.
+    assert found == pytest.approx(0.2 * early + 0.8 * late, abs=0.015)

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from flashlift.behavior.judge import average_precision, calibration_line, customer_weights, ece_floor, paired
+from flashlift.behavior.judge import (
+    average_precision,
+    calibration_line,
+    customer_weights,
+    ece_floor,
+    ece_floor_of_customers,
+    figures,
+    paired,
+    slope_error,
+)
 from flashlift.stats.calibration import expected_calibration_error
 
 
@@ -54,3 +63,25 @@ def test_resamples_are_paired_and_their_interval_covers_no_difference():
     assert gains["worse"].max() < 0 and whole["worse"] < whole["a"]
     assert len(resamples["a"]) == 50 and len(gains["a"]) == 51
     assert paired({"a": predicted}, outcome, weights, against="b")[2] == {}
+
+
+def test_the_slope_error_and_the_floor_know_that_a_customer_s_rows_repeat_one_draw():
+    rng = np.random.default_rng(4)
+    predicted, _ = drawn(rng, n=400)
+    often, customer = np.repeat(predicted, 5), np.repeat(np.arange(400), 5)
+    fresh = [np.repeat((rng.random(400) < predicted).astype(float), 5) for _ in range(200)]
+    slopes = [calibration_line(often, outcome)[0] for outcome in fresh]
+    # The spread of 200 slopes has a relative error of 5 %, and the estimate, from one draw, of about 15 %.
+    assert slope_error(often, fresh[0], customer) == pytest.approx(np.std(slopes), rel=0.4)
+    assert slope_error(often, fresh[0], np.arange(2000)) < 0.6 * np.std(slopes)
+    floors = [ece_floor_of_customers(often, outcome, customer, rng=rng) for outcome in fresh[:20]]
+    errors = [expected_calibration_error(often, outcome) for outcome in fresh]
+    assert 0.85 <= np.mean(np.array(errors) <= np.mean(floors)) <= 1.0
+    assert ece_floor(often, rng=rng) < 0.7 * np.mean(floors)
+
+
+def test_a_wrong_base_rate_is_told_apart_from_wrong_probabilities():
+    predicted, outcome = drawn(np.random.default_rng(5), shift=0.4)
+    found = figures(predicted, outcome, rng=np.random.default_rng(0), customer=np.arange(len(predicted)))
+    assert found["ece"] > 0.03 and found["ece_at_rate"] < found["ece_floor"]
+    assert found["slope_ci_lower"] < 1 < found["slope_ci_upper"] + 0.05

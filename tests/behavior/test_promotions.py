@@ -1,4 +1,3 @@
-
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st

@@ -78,3 +78,19 @@ def test_brier_skill():
     assert brier_skill(np.full(4, 0.5), outcome) == 0.0
     assert brier_skill(1 - outcome, outcome) == -3.0
     assert brier_skill(np.full(4, 0.5), np.zeros(4)) is None
+
+
+def test_the_level_follows_the_weighted_rows_and_the_shape_stays():
+    rng = np.random.default_rng(7)
+    odds = rng.normal(-2, 1, 20_000)
+    late = np.arange(20_000) >= 10_000
+    outcome = (rng.random(20_000) < 1 / (1 + np.exp(-(odds + 0.5 * late)))).astype(float)
+    predicted = 1 / (1 + np.exp(-odds))
+    fitted = BetaCalibrator.fit(predicted, outcome)
+    moved = fitted.leveled(predicted, outcome, late.astype(float))
+    assert (moved.a, moved.b) == (fitted.a, fitted.b)
+    # 10,000 rows, 15 % positive: the prior of precision 1 moves the mean by less than 1e-4.
+    assert moved.apply(predicted)[late].mean() == pytest.approx(outcome[late].mean(), abs=1e-4)
+    even = fitted.leveled(predicted, outcome, np.ones(20_000))
+    assert even.c == pytest.approx(fitted.c, abs=0.01)
+    assert fitted.leveled(predicted[:0], outcome[:0], predicted[:0]).c == fitted.c

@@ -19,6 +19,7 @@ from flashlift.stats.calibration import BetaCalibrator
 __all__ = ["Intent", "calibration_snapshots", "check_horizons", "fit_calibrators", "outcomes"]
 
 MIN_OUTCOMES = 20  # of each kind, for a horizon to be calibrated by itself
+HALF_LIFE = 0.25  # of a moment's say in the level of the probabilities, as a share of the window
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,8 @@ def fit_calibrators(
 ) -> Intent | None:
     """Calibrate each edge on the snapshots that were watched for so long; None where no edge has enough outcomes.
 
+    The shape of a calibrator is told by all of them, its level by the latest ones most, because base rates drift.
+
     Args:
         edges: ends of the bins in hours, (K,).
         log_survival: predictions of the network, (n, K).
@@ -102,7 +105,9 @@ def fit_calibrators(
         rows = watched >= edge
         outcome = (seen & (hours < edge))[rows].astype(np.float64)
         if min(outcome.sum(), (1 - outcome).sum()) >= MIN_OUTCOMES:
-            fitted = BetaCalibrator.fit(-np.expm1(log_survival[rows, k]), outcome)
+            raw, age = -np.expm1(log_survival[rows, k]), watched[rows] - watched[rows].min()
+            weight = 0.5 ** (age / (HALF_LIFE * watched.max()))
+            fitted = BetaCalibrator.fit(raw, outcome).leveled(raw, outcome, weight / weight.mean())
             beta[k] = fitted.a, fitted.b, fitted.c
     if np.isnan(beta).all():
         log.warning("No horizon has %d outcomes of each kind to calibrate on: no purchase intent.", MIN_OUTCOMES)

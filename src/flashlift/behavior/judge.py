@@ -12,11 +12,21 @@ from scipy.special import expit
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.stats.calibration import brier_skill, expected_calibration_error
 
-__all__ = ["average_precision", "calibration_line", "customer_weights", "ece_floor", "figures", "paired"]
+__all__ = [
+    "average_precision",
+    "calibration_line",
+    "customer_weights",
+    "ece_floor",
+    "ece_floor_of_customers",
+    "figures",
+    "paired",
+    "slope_error",
+]
 
 TINY = 1e-7
 FLOOR_DRAWS = 200
 FLOOR_LEVEL = 0.95
+NORMAL_90 = 1.6449  # half of a 90 % interval, in standard errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +60,30 @@ def average_precision(predicted: FloatArray, outcome: FloatArray, weight: FloatA
     return Ranked.build(predicted, outcome).average_precision(np.ones(len(outcome)) if weight is None else weight)
 
 
-def figures(predicted: FloatArray, outcome: FloatArray, *, rng: np.random.Generator) -> dict[str, float | int | None]:
-    """log_loss, brier, brier_skill, ece, ece_floor, slope, intercept, base_rate, n."""
+def figures(
+    predicted: FloatArray, outcome: FloatArray, *, rng: np.random.Generator, customer: IntArray | None = None
+) -> dict[str, float | int | None]:
+    """log_loss, brier, brier_skill, ece, ece_floor, slope, intercept, base_rate, n, and ece_at_rate.
+
+    `ece_at_rate` is the calibration error that is left once the predictions are given the true base rate: what the
+    drift of the base rate does not explain. With the customer of each row, (n,), also `ece_customers` and the 90 %
+    interval slope_ci_lower, slope_ci_upper, both with whole customers drawn.
+    """
     clipped = np.clip(predicted, TINY, 1 - TINY)
     slope, intercept = calibration_line(predicted, outcome)
-    return {
+    level = predicted if intercept is None else expit(_odds(predicted) + intercept)
+    drawn: dict[str, float | int | None] = {}
+    if customer is not None:
+        half = np.nan if slope is None else NORMAL_90 * slope_error(predicted, outcome, customer)
+        drawn["ece_customers"] = ece_floor_of_customers(predicted, outcome, customer, rng=np.random.default_rng(0))
+        drawn["slope_ci_lower"] = None if slope is None else slope - half
+        drawn["slope_ci_upper"] = None if slope is None else slope + half
+    return drawn | {
         "log_loss": float(-np.mean(np.where(outcome > 0, np.log(clipped), np.log1p(-clipped)))),
         "brier": float(np.mean((predicted - outcome) ** 2)),
         "brier_skill": brier_skill(predicted, outcome),
         "ece": expected_calibration_error(predicted, outcome),
+        "ece_at_rate": expected_calibration_error(level, outcome),
         "ece_floor": ece_floor(predicted, rng=rng),
         "slope": slope,
         "intercept": intercept,
@@ -73,20 +98,41 @@ def calibration_line(predicted: FloatArray, outcome: FloatArray) -> tuple[float 
     A slope below 1 says that predictions are too extreme; the intercept (with the slope held at 1) is above 0
     where there were more orders than told. (Van Calster et al. 2019.) None where outcomes or predictions are all alike.
     """
-    clipped = np.clip(predicted, TINY, 1 - TINY)
-    odds = np.log(clipped) - np.log1p(-clipped)
+    odds = _odds(predicted)
     if not 0 < outcome.sum() < len(outcome) or np.ptp(odds) < 1e-12:
         return None, None
-
-    def loss(parameters: FloatArray, x: FloatArray) -> tuple[float, FloatArray]:
-        z = x @ parameters + (0.0 if len(parameters) == 2 else odds)
-        error = expit(z) - outcome
-        return float(np.mean(np.logaddexp(0.0, z) - outcome * z)), x.T @ error / len(outcome)
-
     one = np.ones((len(odds), 1))
-    both = minimize(loss, np.array([0.0, 1.0]), args=(np.column_stack([one, odds]),), jac=True, method="BFGS")
-    level = minimize(loss, np.zeros(1), args=(one,), jac=True, method="BFGS")
-    return float(both.x[1]), float(level.x[0])
+    slope = _logistic(np.column_stack([one, odds]), np.zeros(len(odds)), outcome)[1]
+    return float(slope), float(_logistic(one, odds, outcome)[0])
+
+
+def slope_error(predicted: FloatArray, outcome: FloatArray, customer: IntArray) -> float:
+    """Standard error of the slope of `calibration_line` where the rows of a customer (n,) belong together.
+
+    The sandwich estimate with customers as clusters (Liang and Zeger 1986).
+    """
+    x = np.column_stack([np.ones(len(outcome)), _odds(predicted)])
+    fitted = expit(x @ _logistic(x, np.zeros(len(outcome)), outcome))
+    inverse = np.linalg.inv((x * (fitted * (1 - fitted))[:, None]).T @ x)
+    _, cluster = np.unique(customer, return_inverse=True)
+    score = np.stack([np.bincount(cluster, (outcome - fitted) * column) for column in x.T], axis=1)
+    return float(np.sqrt((inverse @ score.T @ score @ inverse)[1, 1]))
+
+
+def ece_floor_of_customers(
+    predicted: FloatArray, outcome: FloatArray, customer: IntArray, *, rng: np.random.Generator, bins: int = 10
+) -> float:
+    """As `ece_floor`, but the rows of a customer (n,) belong together.
+
+    Whole customers are drawn anew, and each bin's error is measured from the one that was found.
+    """
+    smaller = np.searchsorted(np.sort(predicted), predicted, side="left")
+    bin_ = smaller * bins // max(len(predicted), 1)
+    _, cluster = np.unique(customer, return_inverse=True)
+    n = int(cluster.max()) + 1
+    error = np.bincount(cluster * bins + bin_, outcome - predicted, n * bins).reshape(n, bins)
+    often = rng.multinomial(n, np.full(n, 1 / n), size=FLOOR_DRAWS) - 1.0
+    return float(np.quantile(np.abs(often @ error).sum(axis=1), FLOOR_LEVEL) / len(predicted))
 
 
 def ece_floor(predicted: FloatArray, *, rng: np.random.Generator, bins: int = 10) -> float:
@@ -145,3 +191,20 @@ def customer_weights(customer: IntArray, n_customers: int, n_bootstrap: int, *, 
     """
     rng, even = np.random.default_rng(seed), np.full(n_customers, 1 / n_customers)
     return np.stack([rng.multinomial(n_customers, even)[customer] for _ in range(n_bootstrap)]).astype(np.float64)
+
+
+def _odds(predicted: FloatArray) -> FloatArray:
+    clipped = np.clip(predicted, TINY, 1 - TINY)
+    odds: FloatArray = np.log(clipped) - np.log1p(-clipped)
+    return odds
+
+
+def _logistic(x: FloatArray, offset: FloatArray, outcome: FloatArray) -> FloatArray:
+    """Coefficients of a logistic regression on x, (n, m), beside a fixed part of the log odds, (n,)."""
+
+    def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
+        z = x @ parameters + offset
+        return float(np.mean(np.logaddexp(0.0, z) - outcome * z)), x.T @ (expit(z) - outcome) / len(outcome)
+
+    found: FloatArray = minimize(loss, np.zeros(x.shape[1]), jac=True, method="BFGS").x
+    return found

@@ -1,6 +1,6 @@
-"""Whether and when a customer buys: network, trees and regression stacked on a later slice and calibrated on the last.
+"""Whether and when a customer buys: network, trees and regression, stacked and calibrated on a later slice.
 
-train before `train_end`    stack on [train_end, middle)    calibrate on [middle, stop)
+train before `train_end`    stack and calibrate on [train_end, stop), each on other customers
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from flashlift.behavior.snapshots import Snapshots, spread_snapshots
 from flashlift.behavior.stack import Stack
 from flashlift.behavior.trees import PurchaseTrees
 from flashlift.behavior.watched import Watched
-from flashlift.protocols import FloatArray
+from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["MODELS", "PurchaseIntent", "Reader"]
+__all__ = ["MODELS", "PurchaseIntent", "Reader", "out_of_fold"]
 
 log = logging.getLogger(__name__)
 
 MODELS = ("network", "trees", "lines")
 TRAINING_SNAPSHOTS = 40_000
 PER_CUSTOMER = 50  # snapshots of a customer on average, at most
-MOMENTS = 1500  # customers at each of the moments of stacking and calibration
+MOMENTS = 24  # of stacking and calibration
+AT_EACH = 1500  # customers at each of them
+FOLDS = 2  # of customers: who is calibrated on was not stacked on
 
 Reader = Callable[[Snapshots], FloatArray]
 """ln P(no order until each edge) as the network says, (n, K)."""
@@ -61,22 +63,25 @@ class PurchaseIntent:
         edges: FloatArray,
         reader: Reader,
         *,
-        borders: tuple[int, int, int],
+        borders: tuple[int, int],
         rng: np.random.Generator,
     ) -> PurchaseIntent | None:
-        """Train before borders[0], stack on [borders[0], borders[1]), calibrate on [borders[1], borders[2]).
+        """Train before borders[0], stack and calibrate on [borders[0], borders[1]).
+
+        The slice is not cut in time: its long horizons are watched to their end in its first part only. So the
+        calibrators are fitted on blends whose weights come from other customers (cross-fitting).
 
         Args:
-            histories: all events before borders[2] (microseconds).
+            histories: all events before borders[1] (microseconds).
             edges: ends of the hazard bins in hours, rising, (K,).
             reader: the network, trained on what was before borders[0].
-            borders: end of training, of stacking, of calibration.
+            borders: end of training, of the later slice.
             rng: source of snapshots and of the trees' seed.
 
         Returns:
             None where the log holds too few orders to learn from or to calibrate on; the log says so.
         """
-        train_end, middle, stop = borders
+        train_end, stop = borders
         if not len(histories.order_at):
             return None
         n = min(TRAINING_SNAPSHOTS, PER_CUSTOMER * histories.n_customers)
@@ -88,16 +93,16 @@ class PurchaseIntent:
         design = aggregates(histories, moments)
         trees = PurchaseTrees.fit(design, learned, seed=int(rng.integers(2**31)))
         lines = PurchaseLines.fit(design, learned)
-        between = calibration_snapshots(histories, train_end, middle, rng=rng, at_most=MOMENTS)
-        seen = Watched.build(edges, *outcomes(histories, between, until=middle))
-        stack = Stack.fit(_opinions(histories, between, reader(between), trees, lines), trees.usual, seen)
-        last = calibration_snapshots(histories, middle, stop, rng=rng, at_most=MOMENTS)
-        logs, later = reader(last), outcomes(histories, last, until=stop)
-        stacked = np.log1p(-np.minimum(stack.probability(_opinions(histories, last, logs, trees, lines)), 1 - 1e-12))
-        calibration = fit_calibrators(edges, stacked, *later)
-        alone = fit_calibrators(edges, logs, *later)
+        later = calibration_snapshots(histories, train_end, stop, rng=rng, n_times=MOMENTS, at_most=AT_EACH)
+        logs, told = reader(later), outcomes(histories, later, until=stop)
+        opinions, seen = _opinions(histories, later, logs, trees, lines), Watched.build(edges, *told)
+        fold = rng.integers(FOLDS, size=histories.n_customers)[later.customer]
+        blend = out_of_fold(opinions, trees.usual, seen, fold)
+        calibration = fit_calibrators(edges, np.log1p(-np.minimum(blend, 1 - 1e-12)), *told)
+        alone = fit_calibrators(edges, logs, *told)
         if calibration is None or alone is None:
             return None
+        stack = Stack.fit(opinions, trees.usual, seen)
         return cls(trees=trees, lines=lines, stack=stack, calibration=calibration, alone=alone)
 
     def probability(
@@ -147,6 +152,23 @@ def _opinions(
     """P(order before each edge) of each of MODELS, (n, K) each."""
     design = aggregates(histories, snapshots)
     return [-np.expm1(log_survival), trees.probability(design), lines.probability(design)]
+
+
+def out_of_fold(opinions: Sequence[FloatArray], usual: FloatArray, seen: Watched, fold: IntArray) -> FloatArray:
+    """The blend for each row with weights from the rows of the other folds, (n, K).
+
+    Args:
+        opinions: P(order before each edge) of each model, (n, K) each.
+        usual: log odds of the shop at each edge, (K,).
+        seen: outcomes of the n snapshots.
+        fold: 0 .. FOLDS - 1 of each row, the same for all rows of a customer, (n,).
+    """
+    blend = np.empty_like(opinions[0])
+    for one in range(FOLDS):
+        here, others = np.flatnonzero(fold == one), np.flatnonzero(fold != one)
+        stack = Stack.fit([curve[others] for curve in opinions], usual, seen.take(others))
+        blend[here] = stack.probability([curve[here] for curve in opinions])
+    return blend
 
 
 def _known(histories: Histories, snapshots: Snapshots) -> npt.NDArray[np.bool_]:

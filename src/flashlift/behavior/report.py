@@ -71,7 +71,7 @@ class LastWindow:
 
     @property
     def borders(self) -> tuple[int, int, int]:
-        """End of training, of stacking, of calibration."""
+        """End of training; begin and end of the window on which the baselines are calibrated."""
         return self.train_end, (self.train_end + self.start) // 2, self.start
 
     def moments(
@@ -128,8 +128,8 @@ def intent_report(
 
     Returns:
         metrics: model, horizon_hours, pr_auc, pr_auc_ci_lower, pr_auc_ci_upper, gain, gain_ci_lower, gain_ci_upper
-            (of pr_auc relative to LightGBM's, paired), log_loss, brier, brier_skill, ece, ece_floor, slope, intercept,
-            base_rate, n (snapshots), and mean_gain, mean_gain_ci_lower, mean_gain_ci_upper over the horizons, with the
+            (of pr_auc relative to LightGBM's, paired), the columns of `judge.figures` (n are snapshots), and
+            mean_gain, mean_gain_ci_lower, mean_gain_ci_upper over the horizons, with the
             same customers drawn at all of them. A baseline that a horizon gives too few orders has no row there.
         reliability: model, horizon_hours, bin, predicted, observed, n.
 
@@ -153,7 +153,7 @@ def intent_report(
             row: dict[str, Any] = {"model": name, "horizon_hours": float(horizon), "pr_auc": whole[name]}
             row["pr_auc_ci_lower"], row["pr_auc_ci_upper"] = np.nanquantile(drawn[name], tails).tolist()
             row |= _gain("gain", gained.get(name), tails)
-            metrics.append(row | figures(predicted, outcome, rng=rng))
+            metrics.append(row | figures(predicted, outcome, rng=rng, customer=snapshots.customer))
             gains.setdefault(name, []).append(gained.get(name))
             named = [pl.lit(name).alias("model"), pl.lit(float(horizon)).alias("horizon_hours")]
             curves.append(reliability(predicted, outcome).select(*named, pl.all()))

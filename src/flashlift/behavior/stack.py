@@ -43,6 +43,8 @@ class Stack:
     def fit(cls, opinions: Sequence[FloatArray], usual: FloatArray, watched: Watched) -> Stack:
         """Maximum penalized likelihood on moments later than those that the models were trained on.
 
+        Each edge is so calibrated by itself, in level and in slope.
+
         Weights of neighboring edges are pulled together, so that an edge at which nobody was watched takes
         those of its neighbors, and all are pulled to the plain average.
 

@@ -53,9 +53,9 @@ def fit(
 ) -> BehaviorModel:
     """Train on events before `split.train_end`, stop and calibrate on those before `split.valid_end`.
 
-    The first half of the validation window says when to stop, the second half calibrates, so probabilities are
-    made true on a later window than any weight was fitted on. Nothing at or after `valid_end` is read. Events
-    without a customer are left out. Without purchases the model ranks items and has no purchase intent.
+    The first half of the validation window says when to stop. The purchase intent is stacked and calibrated on the
+    whole of it, which no weight of the network was fitted on. Nothing at or after `valid_end` is read. Events without
+    a customer are left out. Without purchases the model ranks items and has no purchase intent.
 
     Args:
         tables: the shop's tables.
@@ -104,8 +104,8 @@ def fit(
         with inference(config.threads):
             return read(timing, histories, snapshots, config).log_survival
 
-    edges, borders = np.array(HAZARD_HOURS, dtype=np.float64), (train_end, middle, stop)
-    intent = PurchaseIntent.fit(histories, edges, says, borders=borders, rng=rng)
+    edges = np.array(HAZARD_HOURS, dtype=np.float64)
+    intent = PurchaseIntent.fit(histories, edges, says, borders=(train_end, stop), rng=rng)
     calibrate_categories(network, histories, middle, stop, config, rng=rng)
     spent = histories.order_value[np.isfinite(histories.order_value)]
     facts = training.facts() | {

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashlift.behavior.intent import MIN_OUTCOMES
-from flashlift.protocols import FloatArray
+from flashlift.protocols import FloatArray, IntArray
 
 __all__ = ["Watched", "curve_odds", "filled", "rising"]
 
@@ -37,6 +37,10 @@ class Watched:
         """From hours to the order or to the end of watching, whether there was one, and hours watched, (n,) each."""
         bought = seen[:, None] & (hours[:, None] < edges)
         return cls(edges=edges, bought=bought, known=np.asarray(watched[:, None] >= edges))
+
+    def take(self, rows: IntArray) -> Watched:
+        """The outcomes of these rows, in their order."""
+        return Watched(edges=self.edges, bought=self.bought[rows], known=self.known[rows])
 
     @property
     def enough(self) -> npt.NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
 from flashlift.errors import InsufficientDataError
@@ -19,6 +19,7 @@ __all__ = ["BetaCalibrator", "brier_skill", "expected_calibration_error", "relia
 
 Float = npt.NDArray[np.float64]
 TINY = 1e-7
+FARTHEST = 40.0  # step of the level; more than the log odds of TINY twice over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,23 @@ class BetaCalibrator:
         found = minimize(loss, identity, jac=True, method="L-BFGS-B", bounds=[(0, None), (0, None), (None, None)])
         a, b, c = (float(value) for value in found.x)
         return cls(a=a, b=b, c=c)
+
+    def leveled(self, predicted: Float, outcome: Float, weight: Float, *, prior: float = 1.0) -> BetaCalibrator:
+        """The same shape at the level of weighted rows: only c is fitted anew, with a normal prior around the old one.
+
+        Args:
+            predicted: before calibration, (n,).
+            outcome: 0 or 1, (n,).
+            weight: of each row, not negative, (n,).
+            prior: precision of the prior.
+        """
+        calibrated = np.clip(self.apply(predicted), TINY, 1 - TINY)
+        odds = np.log(calibrated) - np.log1p(-calibrated)
+
+        def pull(step: float) -> float:
+            return float(weight @ (outcome - expit(odds + step))) - prior * step
+
+        return BetaCalibrator(a=self.a, b=self.b, c=self.c + float(brentq(pull, -FARTHEST, FARTHEST)))
 
     def apply(self, predicted: Float) -> Float:
         """Calibrated probabilities, same shape as `predicted`, never decreasing in it."""
