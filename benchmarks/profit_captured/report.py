@@ -57,7 +57,7 @@ def publish(board: Board, settings: Settings, *, command: str, folder: Path, doc
         The files written.
     """
     from benchmarks.profit_captured.chart import board as picture
-    from flashlift.charts import save_png
+    from flashlift.charts import save
 
     name = f"scoreboard-randomized-{settings.randomized_frac:g}" if settings.randomized_frac else "scoreboard"
     written = [folder / "shares.csv", folder / "results.csv", folder / "scoreboard.md"]
@@ -70,10 +70,10 @@ def publish(board: Board, settings: Settings, *, command: str, folder: Path, doc
             board.shares, {row.key: row.name for row in board.rows}, "flashlift_today+optimal", _claim(board)
         )
         written.append(folder / "images" / "scoreboard.png")
-        save_png(chart, written[-1])
+        save(chart, written[-1])
         if docs is not None:
             written.append(docs / "images" / f"{name}.png")
-            save_png(chart, written[-1])
+            save(chart, written[-1])
     if docs is not None:
         page = docs / "scoreboard.md"
         write(page, place_between(page.read_text(), name, text.replace("images/scoreboard.png", f"images/{name}.png")))

@@ -13,7 +13,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from flashlift.errors import FlashliftError, OutputError, SettingsError
-from flashlift.screen import bars, err, out, show, show_plan, show_predictions
+from flashlift.screen import bars, err, out, show, show_curves, show_plan, show_predictions
 
 if TYPE_CHECKING:
     from flashlift.settings import Settings
@@ -152,6 +152,27 @@ def predict(
     show_predictions(answer)
     if out_file is not None:
         out.print(f"All {answer.table.height:,} customers: {out_file}", soft_wrap=True)
+
+
+@app.command()
+def curves(
+    items: Annotated[list[str], typer.Argument(help="Item ids, as in the shop's log.")],
+    settings: SettingsFile = DEFAULT,
+    discounts: Annotated[str, typer.Option(help="Percents off the list price, with commas.")] = "0,10,20,30,40,50",
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="A .png, .svg or .html chart, or a .csv or .parquet table.")
+    ] = None,
+) -> None:
+    """How many more units at which price: curves with their intervals, from the trained demand model.
+
+    Example: flashlift curves 85123A 22423 -s shop.toml --out curves.png
+    """
+    from flashlift import pipeline
+
+    answer = pipeline.curves(_load(settings), pipeline.AskedCurves.of(items=items, discounts=discounts, out=out_file))
+    show_curves(answer)
+    if out_file is not None:
+        out.print(f"Written: {out_file}", soft_wrap=True)
 
 
 @app.command()

@@ -15,14 +15,15 @@ from rich.table import Table
 if TYPE_CHECKING:
     import polars as pl
 
-    from flashlift.pipeline import Planned, Predicted
+    from flashlift.pipeline import Curves, Planned, Predicted
 
-__all__ = ["Bars", "bars", "err", "out", "show", "show_plan", "show_predictions"]
+__all__ = ["Bars", "bars", "err", "out", "show", "show_curves", "show_plan", "show_predictions"]
 
 out = Console()
 err = Console(stderr=True)
 
 SHOWN, SHOWN_ITEMS = 15, 3  # customers of an answer, and items of each
+BAR = 30  # characters of a curve's longest bar
 OTHER_COLUMNS = 66  # characters of the plan's table beside the titles
 
 
@@ -127,3 +128,44 @@ def show_predictions(answer: Predicted) -> None:
         out.print(
             f"{answer.strangers:,} of them have no event before that moment: for these the shop's average is told."
         )
+
+
+def show_curves(answer: Curves) -> None:
+    """Print a curve for each item: lift, interval, and a bar with its interval marked."""
+    top = float(answer.table["ci_upper"].max() or 1.0)  # type: ignore[arg-type]
+    known = {row["item_id"]: row for row in answer.elasticities.iter_rows(named=True)}
+    for rows in answer.table.partition_by("item_id", maintain_order=True):
+        item = known[rows["item_id"][0]]
+        table = Table(
+            title=_curve_title(rows["title"][0], item), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        )
+        for name in ("off", "units x", "90 % interval"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("", no_wrap=True)
+        for row in rows.iter_rows(named=True):
+            interval = f"{row['ci_lower']:.2f} to {row['ci_upper']:.2f}"
+            table.add_row(f"{row['discount_frac']:.0%}", f"{row['lift']:.2f}", interval, _bar(row, top))
+        out.print(table)
+    if not answer.table["identified"].all():
+        out.print(
+            "[yellow]borrowed[/]: the item's own sales do not tell its response; it comes from its category, the shop, "
+            "or the assumption of the settings."
+        )
+
+
+def _curve_title(title: str | None, item: dict[str, Any]) -> str:
+    sales = item["n_promotions"]
+    source = f"{sales} past sale{'' if sales == 1 else 's'}" if item["identified"] else "[yellow]borrowed[/]"
+    return (
+        f"{escape(item['item_id'])} {escape(title or '')}: elasticity {item['elasticity']:.2f} "
+        f"({item['ci_lower']:.2f} to {item['ci_upper']:.2f}), {source}"
+    )
+
+
+def _bar(row: dict[str, Any], top: float) -> str:
+    """`####--|`: full up to the lower edge, then dashes up to the upper one, the estimate marked."""
+    lower, middle, upper = (round(BAR * row[name] / top) for name in ("ci_lower", "lift", "ci_upper"))
+    cells = ["█"] * lower + ["─"] * (upper - lower)
+    if cells:
+        cells[min(max(middle - 1, 0), len(cells) - 1)] = "●"
+    return "".join(cells)

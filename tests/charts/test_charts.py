@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,7 +14,7 @@ from tests.charts import tables
 
 from flashlift import charts
 from flashlift.charts.theme import Chart
-from flashlift.errors import InputError, OutputError
+from flashlift.errors import InputError
 
 Drawn = Callable[[pl.DataFrame], Chart]
 
@@ -185,12 +184,3 @@ def test_learning_curves_of_one_look_or_without_a_validation_loss_are_drawn() ->
     assert title(charts.learning_curves(table)) == "How the metrics went in 240 steps"
     with pytest.raises(InputError, match="no rows to show"):
         charts.learning_curves(table.with_columns(value=pl.lit(float("nan"))))
-
-
-def test_png(tmp_path: Path) -> None:
-    chart = charts.quality(tables.rules())
-    charts.save_png(chart, tmp_path / "deep" / "q.png", scale=1)
-    assert (tmp_path / "deep" / "q.png").read_bytes().startswith(b"\x89PNG")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="Cannot write"):
-        charts.save_png(chart, tmp_path / "file" / "q.png")

@@ -79,6 +79,41 @@ def test_customers_are_pseudonyms_everywhere(shop: Path) -> None:
     assert not [name for name in raw if f'"{name}"' in report]
 
 
+def test_curves_of_items_as_table_and_picture(shop: Path, tmp_path: Path) -> None:
+    known = artifacts.load(shop / "work" / "demand", "demand").frames["items"]["item_id"].to_list()
+    settings = shop / "flashlift.toml"
+    for kind in (".png", ".html", ".parquet", ".csv"):
+        done = flashlift("curves", *known[:2], "-s", settings, "--discounts", "0,20,40", "--out", tmp_path / f"c{kind}")
+        assert all(item in done.output for item in known[:2])
+        assert "elasticity" in done.output and "40%" in done.output
+    table = pl.read_parquet(tmp_path / "c.parquet")
+    assert table.height == 6
+    at_list_price = table.filter(discount_frac=0.0)
+    assert at_list_price["lift"].to_list() == [1.0, 1.0]
+    for rows in table.partition_by("item_id"):
+        assert rows.sort("discount_frac")["lift"].is_sorted()
+        assert (rows["ci_lower"] <= rows["lift"]).all() and (rows["lift"] <= rows["ci_upper"]).all()
+    assert pl.read_csv(tmp_path / "c.csv").height == 6
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing-of-that-name"], "was not sold in the fitted log"),
+        (["x", "--discounts", "10,100"], "percents from 0 to below 100, not 10, 100"),
+        (["x", "--discounts", "ten"], "no percents"),
+        (["x", "--out", "curve.pdf"], "its kind is unknown"),
+        ([*map(str, range(31)), "--out", "curve.png"], "31 items do not fit a chart"),
+    ],
+)
+def test_curves_that_cannot_be_told(shop: Path, words: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["curves", *words, "-s", str(shop / "flashlift.toml")])
+    assert done.exit_code != 0
+    assert said in " ".join(done.stderr.split())
+    assert not Path(words[-1]).exists()
+
+
 def test_a_second_run_repeats_nothing(shop: Path) -> None:
     def written() -> dict[str, int]:
         return {str(p): p.stat().st_mtime_ns for p in (shop / "work").rglob("*.parquet")}

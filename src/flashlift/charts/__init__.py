@@ -2,7 +2,7 @@
 
 from flashlift.charts.behavior import reliability
 from flashlift.charts.demand import elasticities, forecast, price_curves
-from flashlift.charts.export import save_png
+from flashlift.charts.export import save
 from flashlift.charts.planning import calendar, limit_prices, value_comparison
 from flashlift.charts.quality import quality
 from flashlift.charts.training import learning_curves, metrics_in
@@ -17,6 +17,6 @@ __all__ = [
     "price_curves",
     "quality",
     "reliability",
-    "save_png",
+    "save",
     "value_comparison",
 ]

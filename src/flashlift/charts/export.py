@@ -1,4 +1,4 @@
-"""Charts as PNG files, without a browser and without a network."""
+"""Charts as files: pictures and pages, without a browser and without a network."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from typing import Any
 
 import vl_convert
 
+from flashlift.artifacts import write_bytes
 from flashlift.charts.theme import Chart
 from flashlift.errors import OutputError
 
-__all__ = ["save_png"]
+__all__ = ["save"]
 
 
-def save_png(chart: Chart, path: Path, *, scale: float = 2.0) -> None:
-    """Write the chart as a PNG of `scale` pixels per point.
+def save(chart: Chart, path: Path, *, scale: float = 2.0) -> None:
+    """Write the chart as .png (of `scale` pixels per point), .svg, or .html (one page that needs nothing else).
 
     Raises:
-        OutputError: the place cannot be written.
+        OutputError: another kind of file, or the place cannot be written.
     """
     spec: dict[str, Any] = chart.to_dict()
-    png = vl_convert.vegalite_to_png(spec, scale=scale)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png)
-    except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror}. Choose a folder you may write to.") from error
+    match path.suffix.lower():
+        case ".png":
+            content = vl_convert.vegalite_to_png(spec, scale=scale)
+        case ".svg":
+            content = vl_convert.vegalite_to_svg(spec).encode()
+        case ".html":
+            content = vl_convert.vegalite_to_html(spec, bundle=True).encode()
+        case _:
+            raise OutputError(f"Cannot draw {path}: its kind is unknown. Name a .png, .svg or .html file.")
+    write_bytes(path, content)

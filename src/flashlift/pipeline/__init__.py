@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flashlift.pipeline.analysis import analyze
+from flashlift.pipeline.curves import AskedCurves, Curves, curves
 from flashlift.pipeline.ingest import ingest
 from flashlift.pipeline.language import adapt
 from flashlift.pipeline.plan import Planned, plan
@@ -14,12 +15,15 @@ from flashlift.pipeline.train import Trained, train
 
 __all__ = [
     "Asked",
+    "AskedCurves",
+    "Curves",
     "Planned",
     "Predicted",
     "Run",
     "Trained",
     "adapt",
     "analyze",
+    "curves",
     "ingest",
     "judge",
     "plan",

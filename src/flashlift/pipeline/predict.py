@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from typing import Self
 
 import polars as pl
 
-from flashlift import artifacts, behavior, events, privacy
+from flashlift import behavior, events, privacy
 from flashlift.errors import ArtifactError, InputError, OutputError
 from flashlift.pipeline.language import text_vectors
 from flashlift.pipeline.shop import Shop
-from flashlift.pipeline.spreadsheet import spreadsheet
+from flashlift.pipeline.spreadsheet import write_table
 from flashlift.protocols import Progress, silent
 from flashlift.schema import Events, Items
 from flashlift.settings import Settings
@@ -221,11 +220,8 @@ def _batches(names: pl.Series) -> Iterator[list[str]]:
 
 def _write(table: pl.DataFrame, path: Path) -> None:
     """Parquet with lists, or CSV with a column for each listed item."""
-    if path.suffix.lower() == ".parquet":
-        content = io.BytesIO()
-        table.write_parquet(content)
-        artifacts.write_bytes(path, content.getvalue())
-        return
-    n = int(table.select(pl.col("top_items").list.len().max()).item() or 0)
-    items = [pl.col("top_items").list.get(k, null_on_oob=True).alias(f"item_{k + 1}") for k in range(n)]
-    artifacts.write_text(path, spreadsheet(table.with_columns(items).drop("top_items")))
+    if path.suffix.lower() != ".parquet":
+        n = int(table.select(pl.col("top_items").list.len().max()).item() or 0)
+        items = [pl.col("top_items").list.get(k, null_on_oob=True).alias(f"item_{k + 1}") for k in range(n)]
+        table = table.with_columns(items).drop("top_items")
+    write_table(table, path)

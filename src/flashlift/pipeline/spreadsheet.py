@@ -1,10 +1,29 @@
-"""A table for a spreadsheet."""
+"""A table as a file, or for a spreadsheet."""
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import polars as pl
 
-__all__ = ["spreadsheet"]
+from flashlift import artifacts
+
+__all__ = ["spreadsheet", "write_table"]
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write .parquet as it is, anything else as CSV for a spreadsheet; whole or not at all.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    if path.suffix.lower() == ".parquet":
+        content = io.BytesIO()
+        table.write_parquet(content)
+        artifacts.write_bytes(path, content.getvalue())
+    else:
+        artifacts.write_text(path, spreadsheet(table))
 
 
 def spreadsheet(table: pl.DataFrame) -> str:
