@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _judge(tables: Tables, split: Split, way: str, seed: int, cache: Path) -> pl.DataFrame:
-    config = replace(behavior.BehaviorConfig(), pretrain_steps=120 if way == "pretrained" else 0)
+    config = replace(behavior.BehaviorConfig(max_minutes=60.0), pretrain_steps=120 if way == "pretrained" else 0)
     if way == "plain":
         config = replace(config, trend_days=0.0)
     texts = None

@@ -136,9 +136,8 @@ def show_curves(answer: Curves) -> None:
     known = {row["item_id"]: row for row in answer.elasticities.iter_rows(named=True)}
     for rows in answer.table.partition_by("item_id", maintain_order=True):
         item = known[rows["item_id"][0]]
-        table = Table(
-            title=_curve_title(rows["title"][0], item), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
-        )
+        out.print(_curve_title(rows["title"][0], item), soft_wrap=True)
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in ("off", "units x", "90 % interval"):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)

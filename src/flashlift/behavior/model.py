@@ -116,7 +116,7 @@ class Block(nn.Module):
         b, t, c = x.shape
         q, k, v, gate = self.qkv_gate(self.norm_attention(x)).view(b, t, 4, self.heads, c // self.heads).unbind(2)
         order = F.pad(self.order_bias.weight, (0, 0, 0, 1), value=-torch.inf)  # the last row: what lies ahead
-        bias = (self.gap_bias(gap) + order[distance]).permute(0, 3, 1, 2)  # (B, heads, T, T)
+        bias = (self.gap_bias(gap) + F.embedding(distance, order)).permute(0, 3, 1, 2)  # (B, heads, T, T)
         y = F.scaled_dot_product_attention(
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=bias.to(q.dtype)
         )  # (B, heads, T, C / heads)
