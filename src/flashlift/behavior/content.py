@@ -38,7 +38,7 @@ class Content:
     def fit(cls, item_ids: Sequence[str], texts: npt.NDArray[Any], vocabulary: Vocabulary, width: int) -> Self:
         """Principal components of the text vectors of the items (n, d); zero rows stand for items without a text."""
         unit, known = _normalized(texts)
-        mean = unit[known].mean(axis=0)
+        mean = unit[known].sum(axis=0) / max(known.sum(), 1)
         _, spread, directions = np.linalg.svd(unit[known] - mean, full_matrices=False)
         there = np.flatnonzero(spread[:width] > FLAT * spread[0]) if len(spread) else np.zeros(0, dtype=np.int64)
         components = np.zeros((width, texts.shape[1]), dtype=np.float32)
