@@ -145,8 +145,9 @@ class Live:
             scores = network.item_logit(taste, candidates.trend, None)
             met = np.flatnonzero(own.has(candidates.codes))
             if len(met):
-                values = torch.from_numpy(own.features(moment, candidates.codes[met][None])[0])
-                scores[met] = network.item_logit(taste[met], candidates.trend[met], values)
+                index, values = torch.from_numpy(met), own.features(moment, candidates.codes[met][None])[0]
+                popular = candidates.trend[index]
+                scores[index] = network.item_logit(taste[index], popular, torch.from_numpy(values))
         result: FloatArray = scores.double().numpy()
         return result
 
