@@ -172,9 +172,9 @@ class EventTransformer(nn.Module):
                 nn.init.zeros_(module.weight)  # a token begins as its item, and context has to earn its place
         nn.init.normal_(self.fused.weight, std=0.1 * self.fused.in_features**-0.5)
         nn.init.zeros_(self.price.out.weight)
-        for layer in (self.deviation, self.value):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.deviation.weight)
+        nn.init.zeros_(self.deviation.bias)
+        nn.init.zeros_(self.value.bias)  # but not its weights: prices begin at zero, and both would wait for each other
 
     @property
     def device(self) -> torch.device:
