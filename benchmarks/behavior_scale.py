@@ -26,11 +26,11 @@ from pathlib import Path
 import polars as pl
 
 from flashlift import behavior, events, market
+from flashlift.behavior.histories import COLUMNS
 from flashlift.schema import Items, Tables
 
 HORIZONS_HOURS = (24.0, 72.0, 168.0, 336.0)
 ASKED = 1000  # customers and items
-COLUMNS = ("customer_id", "item_id", "event", "at", "price", "order_id")
 
 
 def log(folder: Path) -> pl.LazyFrame:
