@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -25,6 +23,7 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.process import timed
 from flashlift import behavior, events, market
 from flashlift.behavior.histories import COLUMNS
 from flashlift.schema import Items, Tables
@@ -83,24 +82,6 @@ STAGES: dict[str, Callable[[Path, int], None]] = {
     "fit, whole log": fit_whole,
     "predict": predict,
 }
-
-
-def timed(command: list[str], env: dict[str, str]) -> tuple[float, float, float]:
-    """Wall seconds, processor seconds and peak MB of a whole process.
-
-    Raises:
-        SystemExit: the process failed; its output is shown.
-    """
-    begin = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, env=env, stdout=said, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        said.seek(0)
-        output = said.read().decode()
-    if status:
-        raise SystemExit(output)
-    print(output, end="")
-    return time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def measure(sizes: list[int], steps: int) -> pl.DataFrame:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,25 +18,10 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
+from benchmarks.process import timed
 from flashlift import market, pipeline
 
 STAGES = ("ingest", "train", "plan", "report")
-
-
-def timed(command: list[str], env: dict[str, str]) -> tuple[float, float]:
-    """Seconds and peak MB of a whole process.
-
-    Raises:
-        SystemExit: the process failed; its output is shown.
-    """
-    begin = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, env=env, stdout=said, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            said.seek(0)
-            raise SystemExit(said.read().decode())
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
 
 
 def copy(source: Path, target: Path) -> float:
@@ -64,7 +48,7 @@ def main() -> None:
             floor = copy(events, folder / "copy.parquet")
             rows.append(("copy of the log", n, floor, None, 1.0))
             for stage in STAGES:
-                seconds, peak = timed([exe, stage, "-s", str(settings)], env)
+                seconds, _, peak = timed([exe, stage, "-s", str(settings)], env)
                 rows.append((stage, n, seconds, peak, seconds / floor))
                 print(*rows[-1], flush=True)
     names = ("stage", "events", "seconds", "peak MB", "seconds / copy")

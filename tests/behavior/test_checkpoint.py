@@ -25,17 +25,6 @@ class Crash(Exception):
     pass
 
 
-@pytest.fixture(scope="module")
-def histories():
-    return toy.data()
-
-
-@pytest.fixture(autouse=True)
-def _generator():
-    with torch.random.fork_rng(devices=[]):
-        yield
-
-
 def crash_after(steps):
     left = [steps]
 

@@ -6,23 +6,11 @@ from itertools import pairwise
 import polars as pl
 import pytest
 import torch
-from tests.behavior import toy
 from tests.behavior.toy import CONFIG, GOAL, Squares, fresh
 
 from flashlift.behavior import loop
 from flashlift.behavior.loop import pick_device, train
 from flashlift.errors import InsufficientDataError, SettingsError
-
-
-@pytest.fixture(scope="module")
-def histories():
-    return toy.data()
-
-
-@pytest.fixture(autouse=True)
-def _generator():
-    with torch.random.fork_rng(devices=[]):
-        yield
 
 
 def run(histories, config=CONFIG, **options):

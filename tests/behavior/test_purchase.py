@@ -7,8 +7,9 @@ from flashlift.behavior.intent import calibration_snapshots, outcomes
 from flashlift.behavior.purchase import FOLDS, PurchaseIntent, out_of_fold
 from flashlift.behavior.snapshots import Snapshots
 from flashlift.behavior.vocabulary import Vocabulary
-from flashlift.behavior.watched import Watched, curve_odds
+from flashlift.behavior.watched import Watched
 from flashlift.errors import InputError
+from flashlift.stats.calibration import log_odds
 
 EDGES = np.array([6.0, 24.0, 72.0, 168.0, 720.0])
 BORDERS = instant(SPLIT.train_end), instant(SPLIT.valid_end)
@@ -91,7 +92,7 @@ def test_who_is_calibrated_on_was_not_stacked_on():
     bought = rng.random((600, len(EDGES))) < curves[0]
     seen = Watched(edges=EDGES, bought=bought, known=np.ones_like(bought))
     other = Watched(edges=EDGES, bought=np.where(fold[:, None] == 0, ~bought, bought), known=seen.known)
-    usual = curve_odds(seen.rate)
+    usual = log_odds(seen.rate)
     one, two = (out_of_fold(curves, usual, told, fold) for told in (seen, other))
     np.testing.assert_array_equal(one[fold == 0], two[fold == 0])
     assert np.abs(one - two)[fold == 1].max() > 0.1

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from flashlift.behavior.lines import PurchaseLines
 from flashlift.behavior.stack import Stack
 from flashlift.behavior.trees import PurchaseTrees
-from flashlift.behavior.watched import Watched, curve_odds, filled
+from flashlift.behavior.watched import Watched, filled
+from flashlift.stats.calibration import log_odds
 
 EDGES = np.array([6.0, 24.0, 72.0, 168.0, 720.0])
 
@@ -41,7 +42,7 @@ def test_the_stack_trusts_who_knows_and_gives_noise_no_weight():
     rng = np.random.default_rng(1)
     _, truth, watched = shop(rng, 6000)
     noise = np.sort(rng.uniform(0.01, 0.6, truth.shape), axis=1)
-    stack = Stack.fit([truth, noise], curve_odds(watched.rate), watched)
+    stack = Stack.fit([truth, noise], log_odds(watched.rate), watched)
     assert (stack.weight >= 0).all()
     assert stack.weight[:3, 0].min() > 0.7 and stack.weight[:3, 1].max() < 0.1
     assert np.abs(stack.probability([truth, noise]) - truth)[:, :4].mean() < 0.03
@@ -50,8 +51,8 @@ def test_the_stack_trusts_who_knows_and_gives_noise_no_weight():
 def test_the_stack_takes_back_what_everybody_exaggerates():
     rng = np.random.default_rng(2)
     _, truth, watched = shop(rng, 6000)
-    usual = curve_odds(watched.rate)
-    loud = 1 / (1 + np.exp(-(usual + 3 * (curve_odds(truth) - usual))))
+    usual = log_odds(watched.rate)
+    loud = 1 / (1 + np.exp(-(usual + 3 * (log_odds(truth) - usual))))
     found = Stack.fit([loud], usual, watched).probability([loud])
     assert np.abs(found - truth)[:, :4].mean() < 0.5 * np.abs(loud - truth)[:, :4].mean()
 

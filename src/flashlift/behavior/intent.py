@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from flashlift.behavior.curves import at_hours
 from flashlift.behavior.histories import Histories
 from flashlift.behavior.snapshots import HOUR, Snapshots, hours_to_purchase
 from flashlift.errors import InputError
@@ -54,7 +55,7 @@ class Intent:
         """
         check_horizons(horizons_hours, float(self.edges[-1]))
         curve = np.where(known[:, None], self.curve(log_survival), self.base_rate)
-        return _interpolate(self.edges, curve, horizons_hours)
+        return at_hours(self.edges, curve, np.asarray(horizons_hours, dtype=np.float64))
 
     def curve(self, log_survival: FloatArray) -> FloatArray:
         """Calibrated P at the edges, (n, K), rising along a row.
@@ -149,14 +150,3 @@ def check_horizons(horizons_hours: Sequence[float], longest: float) -> None:
             raise InputError(
                 f"A horizon of {horizon} hours is outside (0, {longest:g}]. Ask for one within that range."
             )
-
-
-def _interpolate(edges: FloatArray, curve: FloatArray, horizons_hours: Sequence[float]) -> FloatArray:
-    """P at any horizon from P at the edges, by a constant hazard between edges."""
-    grid = np.concatenate([[0.0], edges])
-    logs = np.concatenate([np.zeros((len(curve), 1)), np.log1p(-np.minimum(curve, 1 - 1e-12))], axis=1)
-    horizons = np.asarray(horizons_hours, dtype=np.float64)
-    right = np.clip(np.searchsorted(grid, horizons, side="left"), 1, len(edges))
-    weight = (horizons - grid[right - 1]) / (grid[right] - grid[right - 1])
-    result: FloatArray = -np.expm1(logs[:, right - 1] * (1 - weight) + logs[:, right] * weight)
-    return result

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from flashlift.protocols import FloatArray, IntArray
-from flashlift.stats.calibration import brier_skill, expected_calibration_error
+from flashlift.stats.calibration import TINY, brier_skill, equal_mass_bins, expected_calibration_error, log_odds
 
 __all__ = [
     "average_precision",
@@ -23,7 +23,6 @@ __all__ = [
     "slope_error",
 ]
 
-TINY = 1e-7
 FLOOR_DRAWS = 200
 FLOOR_LEVEL = 0.95
 NORMAL_90 = 1.6449  # half of a 90 % interval, in standard errors
@@ -71,7 +70,7 @@ def figures(
     """
     clipped = np.clip(predicted, TINY, 1 - TINY)
     slope, intercept = calibration_line(predicted, outcome)
-    level = predicted if intercept is None else expit(_odds(predicted) + intercept)
+    level = predicted if intercept is None else expit(log_odds(predicted) + intercept)
     drawn: dict[str, float | int | None] = {}
     if customer is not None:
         half = np.nan if slope is None else NORMAL_90 * slope_error(predicted, outcome, customer)
@@ -98,7 +97,7 @@ def calibration_line(predicted: FloatArray, outcome: FloatArray) -> tuple[float 
     A slope below 1 says that predictions are too extreme; the intercept (with the slope held at 1) is above 0
     where there were more orders than told. (Van Calster et al. 2019.) None where outcomes or predictions are all alike.
     """
-    odds = _odds(predicted)
+    odds = log_odds(predicted)
     if not 0 < outcome.sum() < len(outcome) or np.ptp(odds) < 1e-12:
         return None, None
     one = np.ones((len(odds), 1))
@@ -111,7 +110,7 @@ def slope_error(predicted: FloatArray, outcome: FloatArray, customer: IntArray) 
 
     The sandwich estimate with customers as clusters (Liang and Zeger 1986).
     """
-    x = np.column_stack([np.ones(len(outcome)), _odds(predicted)])
+    x = np.column_stack([np.ones(len(outcome)), log_odds(predicted)])
     fitted = expit(x @ _logistic(x, np.zeros(len(outcome)), outcome))
     inverse = np.linalg.inv((x * (fitted * (1 - fitted))[:, None]).T @ x)
     _, cluster = np.unique(customer, return_inverse=True)
@@ -126,8 +125,7 @@ def ece_floor_of_customers(
 
     Whole customers are drawn anew, and each bin's error is measured from the one that was found.
     """
-    smaller = np.searchsorted(np.sort(predicted), predicted, side="left")
-    bin_ = smaller * bins // max(len(predicted), 1)
+    bin_ = equal_mass_bins(predicted, bins)
     _, cluster = np.unique(customer, return_inverse=True)
     n = int(cluster.max()) + 1
     error = np.bincount(cluster * bins + bin_, outcome - predicted, n * bins).reshape(n, bins)
@@ -140,8 +138,7 @@ def ece_floor(predicted: FloatArray, *, rng: np.random.Generator, bins: int = 10
 
     Outcomes are drawn independently; snapshots of one customer are not, so the honest floor is somewhat higher.
     """
-    smaller = np.searchsorted(np.sort(predicted), predicted, side="left")  # bins as in expected_calibration_error
-    bin_ = smaller * bins // max(len(predicted), 1)
+    bin_ = equal_mass_bins(predicted, bins)
     draws = [
         np.abs(np.bincount(bin_, (rng.random(len(predicted)) < predicted) - predicted, bins)).sum()
         for _ in range(FLOOR_DRAWS)
@@ -191,12 +188,6 @@ def customer_weights(customer: IntArray, n_customers: int, n_bootstrap: int, *, 
     """
     rng, even = np.random.default_rng(seed), np.full(n_customers, 1 / n_customers)
     return np.stack([rng.multinomial(n_customers, even)[customer] for _ in range(n_bootstrap)]).astype(np.float64)
-
-
-def _odds(predicted: FloatArray) -> FloatArray:
-    clipped = np.clip(predicted, TINY, 1 - TINY)
-    odds: FloatArray = np.log(clipped) - np.log1p(-clipped)
-    return odds
 
 
 def _logistic(x: FloatArray, offset: FloatArray, outcome: FloatArray) -> FloatArray:

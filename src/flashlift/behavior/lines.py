@@ -11,7 +11,8 @@ import numpy.typing as npt
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from flashlift.behavior.watched import Watched, filled, rising
+from flashlift.behavior.curves import rising
+from flashlift.behavior.watched import Watched, filled
 from flashlift.protocols import FloatArray
 
 __all__ = ["PurchaseLines"]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flashlift.behavior.curves import log_survival
 from flashlift.protocols import FloatArray
 from flashlift.schema import Events
 
@@ -69,7 +70,7 @@ def median_hours(edges: Sequence[float], curve: FloatArray) -> FloatArray:
         edges: hours, rising, (K,).
         curve: P at the edges, rising along a row, (n, K).
     """
-    logs = np.log1p(-np.minimum(np.column_stack([np.zeros(len(curve)), curve]), 1 - 1e-12))
+    logs = log_survival(np.column_stack([np.zeros(len(curve)), curve]))
     hours = np.array([0.0, *edges])
     right = np.maximum((logs <= np.log(0.5)).argmax(axis=1), 1)
     row = np.arange(len(curve))

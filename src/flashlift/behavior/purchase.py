@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from flashlift.behavior import curves
 from flashlift.behavior.aggregates import aggregates
 from flashlift.behavior.histories import Histories
 from flashlift.behavior.intent import Intent, calibration_snapshots, fit_calibrators, outcomes
@@ -98,7 +99,7 @@ class PurchaseIntent:
         opinions, seen = _opinions(histories, later, logs, trees, lines), Watched.build(edges, *told)
         fold = rng.integers(FOLDS, size=histories.n_customers)[later.customer]
         blend = out_of_fold(opinions, trees.usual, seen, fold)
-        calibration = fit_calibrators(edges, np.log1p(-np.minimum(blend, 1 - 1e-12)), *told)
+        calibration = fit_calibrators(edges, curves.log_survival(blend), *told)
         alone = fit_calibrators(edges, logs, *told)
         if calibration is None or alone is None:
             return None
@@ -122,8 +123,7 @@ class PurchaseIntent:
             InputError: a horizon is outside of that.
         """
         curve = self.stack.probability(_opinions(histories, snapshots, log_survival, self.trees, self.lines))
-        logs = np.log1p(-np.minimum(curve, 1 - 1e-12))
-        return self.calibration.probability(logs, _known(histories, snapshots), horizons_hours)
+        return self.calibration.probability(curves.log_survival(curve), _known(histories, snapshots), horizons_hours)
 
     def network_alone(
         self, log_survival: FloatArray, histories: Histories, snapshots: Snapshots, horizons_hours: Sequence[float]

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from flashlift.behavior.watched import Watched, curve_odds, rising
+from flashlift.behavior.curves import rising
+from flashlift.behavior.watched import Watched
 from flashlift.protocols import FloatArray
+from flashlift.stats.calibration import log_odds
 
 __all__ = ["Stack"]
 
@@ -56,7 +58,7 @@ class Stack:
         k, m = len(usual), len(opinions)
         known = watched.known.astype(np.float64)
         label = watched.bought * known
-        apart = np.stack([curve_odds(curve) - usual for curve in opinions], axis=2)  # (n, K, M)
+        apart = np.stack([log_odds(curve) - usual for curve in opinions], axis=2)  # (n, K, M)
         average = np.concatenate([np.zeros((k, 1)), np.full((k, m), 1 / m)], axis=1)
 
         def loss(flat: FloatArray) -> tuple[float, FloatArray]:
@@ -80,7 +82,7 @@ class Stack:
         """P(order before each edge), (n, K), rising along a row, from that of each model, (n, K) each."""
         odds = self.usual + self.shift
         for column, curve in enumerate(opinions):
-            odds = odds + self.weight[:, column] * (curve_odds(curve) - self.usual)
+            odds = odds + self.weight[:, column] * (log_odds(curve) - self.usual)
         return rising(np.asarray(expit(odds)))
 
     def arrays(self) -> dict[str, FloatArray]:

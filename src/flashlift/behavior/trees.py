@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from flashlift.behavior.watched import Watched, curve_odds, filled, rising
+from flashlift.behavior.curves import rising
+from flashlift.behavior.watched import Watched, filled
 from flashlift.protocols import FloatArray
+from flashlift.stats.calibration import log_odds
 
 __all__ = ["PurchaseTrees"]
 
@@ -47,7 +49,7 @@ class PurchaseTrees:
     def fit(cls, design: FloatArray, watched: Watched, *, seed: int) -> PurchaseTrees:
         """Train on aggregates (n, features) of snapshots and their outcomes; at least one edge has enough of them."""
         n, k = watched.known.shape
-        usual, label = curve_odds(watched.rate), watched.bought.astype(np.float64)
+        usual, label = log_odds(watched.rate), watched.bought.astype(np.float64)
         known = (watched.known & watched.enough).astype(np.float64)
 
         def objective(scores: FloatArray, _: lightgbm.Dataset) -> tuple[FloatArray, FloatArray]:

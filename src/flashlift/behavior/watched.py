@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from flashlift.behavior.curves import at_hours
 from flashlift.behavior.intent import MIN_OUTCOMES
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["Watched", "curve_odds", "filled", "rising"]
-
-TINY = 1e-9
+__all__ = ["Watched", "filled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,25 +63,4 @@ def filled(edges: FloatArray, curve: FloatArray, usable: npt.NDArray[np.bool_]) 
     """
     if not usable.any():
         raise ValueError("No edge is usable.")
-    if usable.all():
-        return curve
-    logs = np.concatenate([np.zeros((len(curve), 1)), np.log1p(-np.minimum(curve[:, usable], 1 - TINY))], axis=1)
-    grid = np.concatenate([[0.0], edges[usable]])
-    right = np.clip(np.searchsorted(grid, edges, side="left"), 1, len(grid) - 1)
-    left = np.where(edges > grid[-1], 0, right - 1)  # beyond the last one: its mean hazard
-    weight = (edges - grid[left]) / (grid[right] - grid[left])
-    result: FloatArray = -np.expm1(logs[:, left] * (1 - weight) + logs[:, right] * weight)
-    return result
-
-
-def rising(curve: FloatArray) -> FloatArray:
-    """The curve made to rise from edge to edge, (n, K)."""
-    result: FloatArray = np.maximum.accumulate(np.clip(curve, 0.0, 1.0), axis=1)
-    return result
-
-
-def curve_odds(curve: FloatArray) -> FloatArray:
-    """Log odds of probabilities, kept finite."""
-    clipped = np.clip(curve, TINY, 1 - TINY)
-    result: FloatArray = np.log(clipped) - np.log1p(-clipped)
-    return result
+    return curve if usable.all() else at_hours(edges[usable], curve[:, usable], edges)

@@ -11,14 +11,22 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from scipy.optimize import brentq, minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from flashlift.errors import InsufficientDataError
 
-__all__ = ["BetaCalibrator", "brier_skill", "expected_calibration_error", "reliability"]
+__all__ = [
+    "BetaCalibrator",
+    "brier_skill",
+    "equal_mass_bins",
+    "expected_calibration_error",
+    "log_odds",
+    "reliability",
+]
 
 Float = npt.NDArray[np.float64]
 TINY = 1e-7
+PRIOR = 1.0  # precision of the normal prior of a calibrator's parameters: about that of four outcomes at p = 1/2
 FARTHEST = 40.0  # step of the level; more than the log odds of TINY twice over
 
 
@@ -37,8 +45,8 @@ class BetaCalibrator:
     c: float = 0.0
 
     @classmethod
-    def fit(cls, predicted: Float, outcome: Float, *, prior: float = 1.0) -> BetaCalibrator:
-        """Maximum likelihood with a normal prior of precision `prior` around the identity.
+    def fit(cls, predicted: Float, outcome: Float) -> BetaCalibrator:
+        """Maximum likelihood with a normal prior around the identity.
 
         Raises:
             InsufficientDataError: outcomes of one kind only, so nothing can be compared.
@@ -56,27 +64,25 @@ class BetaCalibrator:
         def loss(parameters: Float) -> tuple[float, Float]:
             logit = design @ parameters
             pull = parameters - identity
-            value = np.logaddexp(0.0, logit).sum() - outcome @ logit + 0.5 * prior * pull @ pull
-            return float(value), design.T @ (expit(logit) - outcome) + prior * pull
+            value = np.logaddexp(0.0, logit).sum() - outcome @ logit + 0.5 * PRIOR * pull @ pull
+            return float(value), design.T @ (expit(logit) - outcome) + PRIOR * pull
 
         found = minimize(loss, identity, jac=True, method="L-BFGS-B", bounds=[(0, None), (0, None), (None, None)])
         a, b, c = (float(value) for value in found.x)
         return cls(a=a, b=b, c=c)
 
-    def leveled(self, predicted: Float, outcome: Float, weight: Float, *, prior: float = 1.0) -> BetaCalibrator:
+    def leveled(self, predicted: Float, outcome: Float, weight: Float) -> BetaCalibrator:
         """The same shape at the level of weighted rows: only c is fitted anew, with a normal prior around the old one.
 
         Args:
             predicted: before calibration, (n,).
             outcome: 0 or 1, (n,).
             weight: of each row, not negative, (n,).
-            prior: precision of the prior.
         """
-        calibrated = np.clip(self.apply(predicted), TINY, 1 - TINY)
-        odds = np.log(calibrated) - np.log1p(-calibrated)
+        odds = log_odds(self.apply(predicted))
 
         def pull(step: float) -> float:
-            return float(weight @ (outcome - expit(odds + step))) - prior * step
+            return float(weight @ (outcome - expit(odds + step))) - PRIOR * step
 
         return BetaCalibrator(a=self.a, b=self.b, c=self.c + float(brentq(pull, -FARTHEST, FARTHEST)))
 
@@ -87,17 +93,29 @@ class BetaCalibrator:
         return calibrated
 
 
-def reliability(predicted: Float, outcome: Float, *, bins: int = 10) -> pl.DataFrame:
-    """Mean prediction against observed frequency in `bins` bins of about equal mass.
+def log_odds(probability: Float) -> Float:
+    """Ln p / (1 - p), of the same shape, kept finite: p counts as at least 1e-7 and at most 1 - 1e-7."""
+    odds: Float = logit(np.clip(probability, TINY, 1 - TINY))
+    return odds
 
-    Equal predictions share a bin, so the result does not depend on the order of rows.
+
+def equal_mass_bins(predicted: Float, bins: int) -> npt.NDArray[np.int64]:
+    """Which of 0 .. bins - 1 each prediction falls into, (n,), about equally many in each.
+
+    Equal predictions share a bin, so the result does not depend on the order of rows, and a bin may be empty.
+    """
+    smaller = np.searchsorted(np.sort(predicted), predicted, side="left")
+    return smaller * bins // max(len(predicted), 1)
+
+
+def reliability(predicted: Float, outcome: Float, *, bins: int = 10) -> pl.DataFrame:
+    """Mean prediction against observed frequency in `equal_mass_bins`.
 
     Returns:
         bin, predicted, observed, n; ordered by bin, without empty bins.
     """
-    smaller = np.searchsorted(np.sort(predicted), predicted, side="left")
     return (
-        pl.DataFrame({"bin": smaller * bins // max(len(predicted), 1), "predicted": predicted, "observed": outcome})
+        pl.DataFrame({"bin": equal_mass_bins(predicted, bins), "predicted": predicted, "observed": outcome})
         .group_by("bin")
         .agg(pl.col("predicted").mean(), pl.col("observed").cast(pl.Float64).mean(), n=pl.len().cast(pl.Int64))
         .sort("bin")
