@@ -57,7 +57,14 @@ def main() -> None:
                 ci_lower=pl.col("ci_lower").last(), ci_upper=pl.col("ci_upper").last(), n=pl.col("n").last(),
             )  # fmt: skip
             print(SETS[name].title)
-            with pl.Config(tbl_rows=-1, fmt_str_lengths=50, tbl_hide_dataframe_shape=True, float_precision=4):
+            with pl.Config(
+                tbl_rows=-1,
+                fmt_str_lengths=50,
+                tbl_cols=-1,
+                tbl_width_chars=160,
+                tbl_hide_dataframe_shape=True,
+                float_precision=4,
+            ):
                 print(figures, flush=True)
 
 

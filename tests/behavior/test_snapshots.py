@@ -2,10 +2,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
-from tests.behavior.log import hours, shop
+from tests.behavior.log import hours, log, shop
 
 from flashlift.behavior.histories import Histories, instant
-from flashlift.behavior.snapshots import N_FACTS, Snapshots, facts, hours_to_purchase, spread_snapshots
+from flashlift.behavior.snapshots import N_FACTS, Snapshots, facts, hours_to_purchase, spent, spread_snapshots
 from flashlift.behavior.vocabulary import Vocabulary
 
 
@@ -46,6 +46,17 @@ def test_customers_without_events_have_blank_facts():
     events = shop(np.random.default_rng(0), n_customers=3)
     histories = Histories.build(events, Vocabulary.fit(events, max_items=9), before=hours(9999), customers=["nobody"])
     assert (facts(histories, Snapshots(customer=np.array([0]), at=np.array([instant(hours(5))]))) == 0).all()
+
+
+def test_what_was_spent_is_that_of_orders_before_the_snapshot():
+    events = log({"customer_id": ["a", "a", "a", "b"], "item_id": ["x"] * 4, "hours": [1.0, 2.0, 5.0, 1.0],
+                  "price": [2.0, None, 8.0, 4.0]})  # fmt: skip
+    asked = [("a", 1), ("a", 2), ("a", 5), ("a", 6), ("b", 6)]
+    histories = coded(events)
+    snapshots = Snapshots(customer=np.array([histories.customers.index(name) for name, _ in asked]),
+                          at=np.array([instant(hours(hour)) for _, hour in asked]))  # fmt: skip
+    sums = np.log([[1, 2, 2, 16, 4]])
+    np.testing.assert_allclose(spent(histories, snapshots), np.vstack([sums, [0, 1, 1, 2, 1]]).T, atol=1e-6)
 
 
 def test_clock():

@@ -18,7 +18,7 @@ from flashlift.behavior.histories import WANTED, Histories
 from flashlift.behavior.model import EventTransformer, hazard_loss, value_loss
 from flashlift.behavior.next_item import draw_negatives, next_item_loss
 from flashlift.behavior.seen import Seen
-from flashlift.behavior.snapshots import Snapshots, hours_to_purchase, next_order
+from flashlift.behavior.snapshots import Snapshots, hours_to_purchase, next_order, spent
 from flashlift.behavior.trend import Trend
 from flashlift.protocols import FloatArray, IntArray
 
@@ -158,9 +158,8 @@ class Losses:
             losses["category_loss"] = config.category_weight * _mean(each, send(relative[rows]))
         rows = np.flatnonzero(seen & np.isfinite(value))
         if len(rows):
-            mean, log_sd = network.value(answer[send(rows)]).unbind(dim=-1)
-            standardized = (send(value[rows]) - network.value_norm[0]) / network.value_norm[1]
-            each = value_loss(mean, log_sd.clamp(-3, 3), standardized)
+            told = network.order_value(answer[send(rows)], send(spent(histories, snapshots.take(rows))))
+            each = value_loss(*told, send(value[rows]))
             losses["value_loss"] = config.value_weight * _mean(each, send(relative[rows]))
         return losses
 

@@ -158,6 +158,7 @@ class EventTransformer(nn.Module):
         self.category = nn.Linear(width, vocabulary.count("category"))
         self.category_scale: Tensor
         self.value = nn.Linear(width, 2)
+        self.own_value_prior = nn.Parameter(torch.zeros(()))  # ln of how many own orders the shop's mean counts for
         self.earlier, self.later = nn.Linear(2 * width, width), nn.Linear(2 * width, width)
         self.register_buffer("facts_mean", torch.zeros(N_FACTS))
         self.register_buffer("facts_scale", torch.ones(N_FACTS))
@@ -239,6 +240,18 @@ class EventTransformer(nn.Module):
         logits: Tensor = self.category_scale * self.category(answer)[:, 1:]
         return logits
 
+    def order_value(self, answer: Tensor, spent: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation of the next order's ln value, (N,) each, given that there is one.
+
+        The mean of the customer's own orders, shrunk to the shop's, and what the history changes about that.
+        `spent` is (N, 2), see `snapshots.spent`.
+        """
+        center, scale = self.value_norm
+        total, count = spent.unbind(dim=-1)
+        own = (total - count * center) / (count + self.own_value_prior.exp())
+        deviation, log_sd = self.value(answer).unbind(dim=-1)
+        return center + own + scale * deviation, log_sd.clamp(-3, 3) + scale.log()
+
     def hazards(self, answer: Tensor, present: Present) -> Tensor:
         """Hazard logits, (N, K): linear in what is known of the present, and what the history changes about that."""
         logits: Tensor = self.usual_hazards(present) + self.deviation(answer)
@@ -292,6 +305,6 @@ def hazard_loss(logits: Tensor, hours: Tensor, seen: Tensor, weight: Tensor) -> 
     return (loss * weight).sum() / weight.sum()
 
 
-def value_loss(mean: Tensor, log_sd: Tensor, standardized: Tensor) -> Tensor:
-    """Negative log-likelihood of a normal, (N,), up to a constant: ln value, standardized, given a purchase."""
-    return log_sd + 0.5 * ((standardized - mean) / log_sd.exp()).square()
+def value_loss(mean: Tensor, log_sd: Tensor, log_value: Tensor) -> Tensor:
+    """Negative log-likelihood of a normal, (N,), up to a constant: ln value, given a purchase."""
+    return log_sd + 0.5 * ((log_value - mean) / log_sd.exp()).square()

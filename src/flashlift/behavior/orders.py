@@ -17,7 +17,7 @@ from flashlift.behavior.model import EventTransformer
 from flashlift.behavior.predict import BehaviorModel
 from flashlift.behavior.reading import inference, read
 from flashlift.behavior.sample import read_sample
-from flashlift.behavior.snapshots import Snapshots, next_order
+from flashlift.behavior.snapshots import Snapshots, next_order, spent
 from flashlift.domain import Split
 from flashlift.errors import InsufficientDataError
 from flashlift.protocols import FloatArray, IntArray
@@ -91,8 +91,8 @@ def order_report(
     with inference(model.config.threads):
         answer = read(model.network, histories, snapshots, model.config).answer
         logits = model.network.category_logits(answer).numpy()
-        center, scale = model.network.value_norm.numpy()
-        foreseen = center + scale * model.network.value(answer)[:, 0].double().numpy()
+        own_orders = spent(histories, snapshots)
+        foreseen = model.network.order_value(answer, torch.from_numpy(own_orders))[0].double().numpy()
     last = histories.order_end(snapshots.customer, snapshots.at) - 1
     known = last >= histories.order_offsets[snapshots.customer]
     past = histories.order_at < instant(split.valid_end)
@@ -109,7 +109,8 @@ def order_report(
     value = np.log(histories.order_value[index].astype(np.float64))
     if np.isfinite(value).any():
         usual_value = float(np.nanmean(np.log(histories.order_value[past])))
-        own_value = _own_mean(histories, snapshots, usual_value)
+        total, count = own_orders.T
+        own_value = np.where(count > 0, total / np.maximum(count, 1), usual_value)
         named_value = {
             "network": foreseen,
             "mean of own orders": own_value,
@@ -130,18 +131,6 @@ def _ahead(
     snapshots = calibration_snapshots(histories, start, stop, rng=rng, n_times=n_times)
     index, seen = next_order(histories, snapshots, until=stop)
     return snapshots.take(np.flatnonzero(seen)), index[seen]
-
-
-def _own_mean(histories: Histories, snapshots: Snapshots, otherwise: float) -> FloatArray:
-    """Mean ln value of the customer's orders before each snapshot, (n,)."""
-    logs = np.log(histories.order_value.astype(np.float64))
-    known = np.isfinite(logs)
-    total = np.concatenate([[0.0], np.cumsum(np.where(known, logs, 0.0))])
-    count = np.concatenate([[0], np.cumsum(known)])
-    begin = histories.order_offsets[snapshots.customer]
-    end = histories.order_end(snapshots.customer, snapshots.at)
-    n = count[end] - count[begin]
-    return np.where(n > 0, (total[end] - total[begin]) / np.maximum(n, 1), otherwise)
 
 
 def _rows(

@@ -25,7 +25,7 @@ from flashlift.behavior.prediction import Prediction, best_items, median_hours
 from flashlift.behavior.purchase import PurchaseIntent
 from flashlift.behavior.reading import inference, item_scores, read
 from flashlift.behavior.seen import Seen
-from flashlift.behavior.snapshots import Snapshots
+from flashlift.behavior.snapshots import Snapshots, spent
 from flashlift.behavior.trend import trend_now
 from flashlift.behavior.vocabulary import Vocabulary
 from flashlift.errors import ArtifactError, InsufficientDataError
@@ -132,8 +132,10 @@ class BehaviorModel:
         if not self.facts.get("largest_order"):
             raise InsufficientDataError("No order has a price, so no value can be predicted. Fill events.price.")
         histories, rows = self._histories(events, customers, at)
+        snapshots = _everybody(histories, at)
         with inference(self.config.threads):
-            return self._values(read(self.network, histories, _everybody(histories, at), self.config).answer)[rows]
+            answer = read(self.network, histories, snapshots, self.config).answer
+            return self._values(answer, histories, snapshots)[rows]
 
     def score(
         self, events: pl.DataFrame, customers: Sequence[str], at: datetime, item_ids: Sequence[str]
@@ -208,7 +210,7 @@ class BehaviorModel:
                     leaf = self._categories(answer)[rows]
                     category = [names[k] for k in leaf.argmax(axis=1)], leaf.max(axis=1)
                 if self.facts.get("largest_order"):
-                    value = self._values(answer)[rows]
+                    value = self._values(answer, histories, snapshots)[rows]
         return Prediction(
             customers=customers,
             horizons_hours=horizons_hours,
@@ -309,12 +311,11 @@ class BehaviorModel:
         share: FloatArray = torch.softmax(self.network.category_logits(answer).double(), dim=1).numpy()
         return share
 
-    def _values(self, answer: torch.Tensor) -> FloatArray:
+    def _values(self, answer: torch.Tensor, histories: Histories, snapshots: Snapshots) -> FloatArray:
         """Expected value of the next order, (n,), under `inference`."""
-        mean, log_sd = self.network.value(answer).double().numpy().T
-        center, scale = self.network.value_norm.double().numpy()
-        sd = np.exp(np.clip(log_sd, -3, 3)) * scale
-        value: FloatArray = np.exp(np.minimum(center + scale * mean + sd**2 / 2, np.log(self.facts["largest_order"])))
+        mean, log_sd = self.network.order_value(answer, torch.from_numpy(spent(histories, snapshots)))
+        log_value = (mean + (2 * log_sd).exp() / 2).double().numpy()
+        value: FloatArray = np.exp(np.minimum(log_value, np.log(self.facts["largest_order"])))
         return value
 
     def _histories(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from flashlift.behavior.histories import Histories
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["HOUR", "N_FACTS", "Snapshots", "facts", "hours_to_purchase", "next_order", "spread_snapshots"]
+__all__ = ["HOUR", "N_FACTS", "Snapshots", "facts", "hours_to_purchase", "next_order", "spent", "spread_snapshots"]
 
 HOUR = 3_600_000_000  # microseconds
 DAY = 24 * HOUR
@@ -84,6 +84,17 @@ def next_order(histories: Histories, snapshots: Snapshots, *, until: int) -> tup
     index = histories.order_end(snapshots.customer, snapshots.at)
     exists = index < histories.order_offsets[snapshots.customer + 1]
     return index, exists & (_at(histories.order_at, index) < until)
+
+
+def spent(histories: Histories, snapshots: Snapshots) -> npt.NDArray[np.float32]:
+    """Sum of ln value of the customer's orders before each snapshot, and how many have a value, (n, 2)."""
+    logs = np.log(histories.order_value.astype(np.float64))
+    known = np.isfinite(logs)
+    each = np.stack([np.where(known, logs, 0.0), known], axis=1)
+    sums = np.concatenate([np.zeros((1, 2)), np.cumsum(each, axis=0)])
+    begin, end = histories.order_offsets[snapshots.customer], histories.order_end(snapshots.customer, snapshots.at)
+    total: npt.NDArray[np.float32] = (sums[end] - sums[begin]).astype(np.float32)
+    return total
 
 
 def spread_snapshots(histories: Histories, start: int, stop: int, *, n: int, rng: np.random.Generator) -> Snapshots:
