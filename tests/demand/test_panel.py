@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 import pytest
 from tests.demand.conftest import make_events, make_items
 
-from flashlift.demand import DemandConfig
+from flashlift.demand import DemandConfig, fit
 from flashlift.demand.panel import build_panel
 from flashlift.demand.state import History
 from flashlift.market import SimulatedShop
@@ -95,3 +96,49 @@ def test_a_sold_out_sale_counts_until_it_is_sold_out() -> None:
     assert 0.2 < panel.stock[0, 40] < 0.5  # the morning is a third of the orders
     assert panel.touched[0].nonzero()[0].tolist() == [40]
     assert panel.normal[0, 40:55].sum() == 0  # the sale and the days after it
+
+
+def shelf_shop() -> Tables:
+    """Thirty items that sell once a day and, all 60 days on the shelf, ten that never do; i040 arrives on day 50."""
+    rng = np.random.default_rng(0)
+    sellers = [(f"i{k:03d}", day) for k in range(30) for day in range(60) if rng.random() < 0.63]
+    sellers += [("i040", 55), ("i040", 58)]
+    events = make_events(
+        [item_id for item_id, _ in sellers],
+        [START + timedelta(days=day, hours=12) for _, day in sellers],
+        [10.0] * len(sellers),
+        [1] * len(sellers),
+    )
+    arrival = {f"i{k:03d}": 0 for k in range(40)} | {"i040": 50}
+    history = pl.DataFrame(
+        {"item_id": list(arrival), "at": [START + timedelta(days=day) for day in arrival.values()]},
+        schema_overrides={"at": pl.Datetime("us", "UTC")},
+    ).with_columns(
+        pl.lit(None, dtype=pl.Float64).alias("price"),
+        pl.lit(None, dtype=pl.Float64).alias("unit_cost"),
+        pl.lit(50, dtype=pl.Int64).alias("on_hand"),
+    )
+    return Tables(events=events.lazy(), items=make_items(41), history=ItemHistory.validate(history))
+
+
+def test_an_item_on_the_shelf_counts_from_its_first_day_there() -> None:
+    panel = build_panel(shelf_shop(), START + timedelta(days=60), DemandConfig())
+    assert len(panel.item_ids) == 41
+    row = {item_id: k for k, item_id in enumerate(panel.item_ids)}
+    assert (panel.normal[row["i035"]] > 0).all()
+    assert panel.units[row["i035"]].sum() == 0
+    open_days = np.flatnonzero(panel.normal[row["i040"]] > 0)
+    assert open_days.tolist() == list(range(50, 60))
+    unknown = build_panel(replace(shelf_shop(), history=None), START + timedelta(days=60), DemandConfig())
+    assert len(unknown.item_ids) == 31
+    late = unknown.item_ids.index("i040")
+    assert np.flatnonzero(unknown.normal[late] > 0).tolist() == list(range(56, 60))
+
+
+def test_an_item_that_never_sold_is_not_expected_to_sell_like_the_others(quick: DemandConfig) -> None:
+    now = START + timedelta(days=60)
+    model = fit(shelf_shop(), until=now, config=quick, rng=np.random.default_rng(0))
+    frame = model.forecast(now.date(), 28, n_draws=50, rng=np.random.default_rng(1))
+    dead = frame.filter(pl.col("item_id").is_between(pl.lit("i030"), pl.lit("i039")))["mean"].mean()
+    alive = frame.filter(pl.col("item_id") < "i030")["mean"].mean()
+    assert dead < 0.05 * alive

@@ -85,9 +85,13 @@ def _describe(state: State, origin_day: IntArray, horizon: IntArray) -> tuple[Fl
     level = np.log(state.levels())
     steps = [level[:, :-1] - level[:, 1:]]  # each window against the next longer one
     views = state.interest_levels()
-    if views is not None:
+    worth = np.zeros((len(level), 0))
+    if views is not None and state.conversion is not None:
         views = np.log(views)
         steps.append(views[:, :-1] - views[:, 1:])
+        # Where items convert alike, views tell the long-run level of one that sells little; the data say how far.
+        gap = views[:, -1:] + np.log(state.conversion)[:, None] - level[:, -1:]
+        worth = np.concatenate([gap, gap / (1.0 + state.units[:, -1:] / (20.0 * state.lump[:, None]))], axis=1)
     change = np.concatenate(steps, axis=1)
     group = np.log(np.maximum(state.group, 1e-6))
     target = origin_day + horizon - 1
@@ -95,13 +99,14 @@ def _describe(state: State, origin_day: IntArray, horizon: IntArray) -> tuple[Fl
     fade = np.exp(-horizon / _FADE_DAYS)[:, None]
     # An item whose whole history is short regresses to its category; one that sold nothing for long may be gone.
     age = 1.0 / (1.0 + state.days[:, -1:] / 28.0)
-    gap = (level[:, -1] - group)[:, None]
+    apart = (level[:, -1] - group)[:, None]
     asleep = np.log1p(state.since * np.exp(level[:, -1]) / state.lump)[:, None]
-    design = np.concatenate([weekday, change, change * fade, age, age * gap, asleep], axis=1)
+    design = np.concatenate([weekday, change, change * fade, age, age * apart, asleep, worth], axis=1)
     features = np.concatenate(
         [
             change,
             np.cumsum(change[:, ::-1], axis=1),
+            worth,
             level[:, -1:],
             group[:, None],
             asleep,

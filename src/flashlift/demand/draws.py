@@ -78,6 +78,7 @@ class PosteriorDraws:
         slot_level: factor on a slot's units for the shop as a whole, (S, n_draws).
         cell_sd: standard deviation of the log noise of one item in one slot.
         pull_forward: share of extra units missing afterwards, (n_draws,).
+        effects: what an extra unit of each item takes from others.
         deepest: deepest discount seen for the item, its category or the shop, (n,).
         identified: whether the log tells the response to prices at all.
         seed: a random number per item, (n,).
@@ -93,6 +94,7 @@ class PosteriorDraws:
     slot_level: FloatArray
     cell_sd: float
     pull_forward: FloatArray
+    effects: SparseEffects
     deepest: FloatArray
     identified: bool
     seed: UIntArray
@@ -126,9 +128,8 @@ class PosteriorDraws:
         return -self.pull_forward * extra_units + 0.0
 
     def cross(self) -> SparseEffects:
-        """No effects on other items are estimated."""
-        none = np.array([], dtype=np.int64)
-        return SparseEffects(source=none, target=none, effect=np.array([], dtype=np.float64))
+        """What substitutes lose."""
+        return self.effects
 
     def support(self, item: IntArray, discount: FloatArray) -> FloatArray:
         """How much deeper than what was seen of the item (else its category, else the shop), (n,)."""

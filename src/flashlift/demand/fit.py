@@ -6,8 +6,9 @@ import logging
 from datetime import datetime
 
 import numpy as np
+import polars as pl
 
-from flashlift.demand.aftermath import PullForward, measure_pull_forward
+from flashlift.demand.aftermath import measure_pull_forward
 from flashlift.demand.baseline import Baseline, CrossFit, draw_rows
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.model import FittedDemand
@@ -17,6 +18,7 @@ from flashlift.demand.profile import by_day
 from flashlift.demand.response import Response, SaleRows, fit_response
 from flashlift.demand.selection import MerchantRule, passing_state
 from flashlift.demand.state import MIN_HISTORY, History
+from flashlift.demand.substitution import measure_diversion, substitute_groups
 from flashlift.protocols import FloatArray, IntArray, Progress, silent
 from flashlift.schema import Tables
 
@@ -25,7 +27,7 @@ __all__ = ["fit"]
 log = logging.getLogger(__name__)
 
 _TASK = "demand"
-_MAX_STUDIED = 5_000  # past sales whose weeks after are studied
+_MAX_STUDIED = 5_000  # past sales whose effects elsewhere are studied
 
 
 def fit(
@@ -61,7 +63,10 @@ def fit(
     progress(_TASK, 3 + config.folds, steps, f"response to {len(panel.sales):,} sales")
     sales, origin, last = sale_rows(panel, cross, noise.near, rng)
     response = fit_response(sales, panel.category, len(panel.categories), config)
-    pull = _pull_forward(response, sales, origin, last, panel, cross)
+    studied, extra = _studied(response, sales, panel)
+    pull = measure_pull_forward(cross, sales.item[studied], origin[studied], last[studied], extra)
+    groups = _groups(tables, panel)
+    diverted = measure_diversion(cross, groups, sales.item[studied], origin[studied], last[studied], extra)
     model = FittedDemand.assemble(
         panel=panel,
         history=history,
@@ -69,6 +74,7 @@ def fit(
         response=response,
         sales=sales,
         pull=pull,
+        diverted=diverted,
         noise=noise,
         config=config,
     )
@@ -96,11 +102,9 @@ def sale_rows(
     state = cross.history.state(item, np.clip(origin, 0, panel.n_days))
     usable = (origin >= MIN_HISTORY) & (last < panel.n_days) & (state.days[:, -1] >= 7)
     cell = usable[window]
-    baseline = np.bincount(
-        window[cell],
-        share[cell] * cross.predict(item[window[cell]], origin[window[cell]], day[cell]),
-        len(item),
-    ).astype(np.float64)
+    window, day, share = window[cell], day[cell], share[cell]
+    daily = cross.predict(item[window], origin[window], day)
+    baseline = np.bincount(window, share * daily, len(item)).astype(np.float64)
     keep = np.flatnonzero(usable & (baseline > 1e-4))
     kept = sales[keep]
     x = -np.log1p(-np.minimum(kept["depth"].to_numpy(), 0.95))
@@ -135,11 +139,20 @@ def _place(position: FloatArray) -> FloatArray:
     return np.where(known, place - place[known].mean() if known.any() else 0.0, 0.0)
 
 
-def _pull_forward(
-    response: Response, sales: SaleRows, origin: IntArray, last: IntArray, panel: Panel, cross: CrossFit
-) -> PullForward:
-    mean, _ = response.marginal(response.items, response.categories.take(panel.category))
-    lift = np.exp(mean[sales.item, 0] + mean[sales.item, 1] * sales.x)
+def _studied(response: Response, sales: SaleRows, panel: Panel) -> tuple[IntArray, FloatArray]:
+    """Sales whose effects elsewhere are studied, as row numbers, and their expected extra units."""
+    # Not the items' own lifts: they hold some of the state of demand in these very sales, which goes on after them.
+    mean, _ = response.category_marginal(response.categories)
+    own = mean[panel.category[sales.item]]
+    lift = np.exp(own[:, 0] + own[:, 1] * sales.x)
     extra = sales.baseline * np.maximum(lift - 1.0, 0.0)
     some = np.unique(np.linspace(0, len(extra) - 1, min(len(extra), _MAX_STUDIED)).astype(np.int64))
-    return measure_pull_forward(cross, sales.item[some], origin[some], last[some], extra[some])
+    return some, extra[some]
+
+
+def _groups(tables: Tables, panel: Panel) -> list[str]:
+    """Group of substitutes of each item of the panel."""
+    names = pl.DataFrame({"item_id": panel.item_ids}).join(
+        tables.items.select("item_id", "category", "title"), on="item_id", how="left", maintain_order="left"
+    )
+    return substitute_groups(names["category"].to_list(), names["title"].to_list())

@@ -15,10 +15,10 @@ import polars as pl
 
 from flashlift import artifacts
 from flashlift.account import HORIZON_DAYS
-from flashlift.demand.aftermath import PullForward
 from flashlift.demand.baseline import Baseline
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.draws import PosteriorDraws
+from flashlift.demand.event_study import MissingShare
 from flashlift.demand.forecast import daily_units, day_slots, planned_sales
 from flashlift.demand.noise import Noise
 from flashlift.demand.panel import Panel
@@ -26,6 +26,7 @@ from flashlift.demand.posterior import draw_truncated, elasticity_summary, lift_
 from flashlift.demand.profile import HourProfile, by_day
 from flashlift.demand.response import Effects, Response, SaleRows
 from flashlift.demand.state import History, State
+from flashlift.demand.substitution import diversion, substitute_groups
 from flashlift.domain import Slot
 from flashlift.errors import InputError
 from flashlift.protocols import FloatArray, IntArray
@@ -55,7 +56,8 @@ class FittedDemand:
         identified: whether the log, not the assumed prior, tells how the shop's customers answer to prices.
         baseline: units without a sale.
         response: visibility and elasticity.
-        pull: pull-forward.
+        pull: share of extra units missing in the weeks after a sale.
+        diverted: share of extra units that substitutes lose during it.
         noise: spreads of the forecast.
         profile: the hours of a day.
         detected: past sales were detected from prices, not recorded; the lift of being shown is then assumed.
@@ -75,7 +77,8 @@ class FittedDemand:
     identified: bool
     baseline: Baseline
     response: Response
-    pull: PullForward
+    pull: MissingShare
+    diverted: MissingShare
     noise: Noise
     profile: HourProfile
     detected: bool
@@ -90,7 +93,8 @@ class FittedDemand:
         baseline: Baseline,
         response: Response,
         sales: SaleRows,
-        pull: PullForward,
+        pull: MissingShare,
+        diverted: MissingShare,
         noise: Noise,
         config: DemandConfig,
     ) -> FittedDemand:
@@ -120,6 +124,7 @@ class FittedDemand:
             baseline=baseline,
             response=response,
             pull=pull,
+            diverted=diverted,
             noise=noise,
             profile=panel.profile,
             detected=panel.detected,
@@ -142,7 +147,7 @@ class FittedDemand:
             missing = [item_id for item_id, row in zip(item_ids, rows, strict=True) if row < 0]
             raise InputError(
                 f"Item {missing[0]!r} ({len(missing)} in all) was not sold in the fitted log. Ask for items with "
-                f"a purchase in the {self.config.history_days} days before {_date(self.origin_day)}."
+                f"a purchase or stock in the {self.config.history_days} days before {_date(self.origin_day)}."
             )
         return rows
 
@@ -185,6 +190,9 @@ class FittedDemand:
             slot_level=self._draw_slot_level(slots, n_draws, rng),
             cell_sd=float(np.sqrt(np.log1p(self.noise.cell))),
             pull_forward=self.pull.draw(n_draws, rng),
+            effects=diversion(
+                self.diverted.mean, substitute_groups(items["category"].to_list(), items["title"].to_list()), total_28
+            ),
             deepest=np.where(rows >= 0, self.deepest[rows], self.deepest_category[groups]),
             identified=self.identified,
             seed=rng.integers(0, 2**64, len(rows), dtype=np.uint64),
@@ -297,7 +305,13 @@ class FittedDemand:
         self, start: date, days: int, *, n_draws: int, rng: np.random.Generator, promotions: pl.DataFrame | None = None
     ) -> Iterator[FloatArray]:
         """Drawn units of all known items in order, in blocks (some items, days, n_draws); as in `forecast`."""
-        items = pl.DataFrame({"item_id": self.item_ids, "category": [self.categories[k] for k in self.category]})
+        items = pl.DataFrame(
+            {
+                "item_id": self.item_ids,
+                "category": [self.categories[k] for k in self.category],
+                "title": pl.Series([None] * len(self.item_ids), dtype=pl.String),
+            }
+        )
         draws = self.draw(items, day_slots(start, days), n_draws, rng=rng)
         share, depth = planned_sales(promotions, self.item_ids, self.profile, start, days)
         return daily_units(draws, share, depth)
@@ -389,6 +403,7 @@ class FittedDemand:
             "dispersion": self.response.dispersion,
             "n_sales": self.response.n_sales,
             "pull": asdict(self.pull),
+            "diverted": asdict(self.diverted),
             "noise": asdict(self.noise),
             "detected": self.detected,
             "identified": self.identified,
@@ -428,7 +443,8 @@ class FittedDemand:
                 dispersion=facts["dispersion"],
                 n_sales=facts["n_sales"],
             ),
-            pull=PullForward(**facts["pull"]),
+            pull=MissingShare(**facts["pull"]),
+            diverted=MissingShare(**facts["diverted"]),
             noise=Noise(**facts["noise"]),
             profile=HourProfile(cumulative=arrays["profile"]),
             detected=facts["detected"],

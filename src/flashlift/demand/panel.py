@@ -1,7 +1,9 @@
 """The log as dense item x day arrays: units, interest, stock, and which days were normal.
 
-A *normal* day of an item is one without a sale (and not shortly after one), with stock, and after its first purchase
-(the day on which a new item is first bought is left out: it is known only because something was bought). `normal` is
+A *normal* day of an item is one without a sale (and not shortly after one), with stock, and after the item arrived:
+with its first row of the history of prices and stock, or else after its first purchase or view, a day that is left out
+because it is known only by what happened on it. An item on the shelf that never sold is one of the panel with all its
+empty days; left out, it would be taken for a newcomer and be expected to sell like the others. `normal` is
 the share of the day's demand that the item could have met, so a day that was sold out at noon counts for what its
 morning is usually worth and a sell-out is never read as low demand.
 """
@@ -35,7 +37,7 @@ class Panel:
     """Item x day arrays, (n_items, n_days), and the past sales of these items.
 
     Args:
-        item_ids: items with a purchase in the period, sorted.
+        item_ids: items with a purchase in the period or a row in the history of stock before its end, sorted.
         category: row number in `categories` of each item.
         categories: category paths; the first, empty one stands for items without a category.
         first_day: first day, in days since 1970-01-01 (UTC); the last day ends at or before `until`.
@@ -79,6 +81,7 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
     """
     midnight = until.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     lines, item_ids = _purchases(tables, midnight, config)
+    number = pl.DataFrame({"item_id": item_ids, "item": np.arange(len(item_ids))})
     first_day = int(lines["day"].min())  # type: ignore[arg-type]
     n_days = (midnight.date() - date(1970, 1, 1)).days - first_day
     if n_days < _MIN_DAYS:
@@ -88,7 +91,6 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
         )
     shape = (len(item_ids), n_days)
     profile = HourProfile.fit(lines)
-    number = pl.DataFrame({"item_id": item_ids, "item": np.arange(len(item_ids))})
     sales, detected = _sales(tables, lines, number, midnight, config)
     empty = _out_of_stock(tables, number, midnight)
     stock = np.maximum(1.0 - _day_shares(empty, profile, first_day, shape), 0.0).astype(np.float32)
@@ -101,6 +103,8 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
     )
     cell = lines.select(pl.col("item") * n_days + pl.col("day") - first_day).to_series().to_numpy()
     units = np.bincount(cell, lines["quantity"].to_numpy(), shape[0] * n_days).reshape(shape).astype(np.float32)
+    interest = _interest(tables, number, first_day, shape, midnight)
+    arrival = _arrivals(tables, number, midnight, first_day)
     categories, category = _categories(tables.items, item_ids)
     return Panel(
         item_ids=item_ids,
@@ -108,9 +112,9 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
         categories=categories,
         first_day=first_day,
         units=units,
-        interest=_interest(tables, number, first_day, shape, midnight),
+        interest=interest,
         stock=stock,
-        normal=_normal(units, stock, touched, config),
+        normal=_normal(_open_days(units, interest, arrival), stock, touched, config),
         touched=touched,
         lump=_lump(lines, len(item_ids)),
         sales=_sold_in_sales(sales, empty, lines),
@@ -146,13 +150,21 @@ def _purchases(tables: Tables, until: datetime, config: DemandConfig) -> tuple[p
             f"The {len(lines):,} purchases before {until:%Y-%m-%d} have no prices, so nothing can be learned "
             "about discounts. Map a price column in the settings, or stop after recommendation."
         )
-    item_ids = lines[Events.item_id.name].unique().sort().to_list()
+    item_ids = _known_items(tables, lines[Events.item_id.name], until)
     cap = float(lines[Events.quantity.name].quantile(_WHOLESALE_QUANTILE, "higher"))  # type: ignore[arg-type]
     numbered = lines.with_columns(
         pl.col(Events.item_id.name).cast(pl.Enum(item_ids)).to_physical().cast(pl.Int64).alias("item"),
         pl.col(Events.quantity.name).clip(upper_bound=cap),
     ).drop(Events.item_id.name)
     return numbered.sort("at", "item"), item_ids
+
+
+def _known_items(tables: Tables, sold: pl.Series, until: datetime) -> list[str]:
+    """Items that were bought, and those that the shop kept in its history of stock."""
+    if tables.history is not None:
+        stocked = tables.history.filter((pl.col("at") < until) & (pl.col("on_hand") > 0))["item_id"]
+        sold = pl.concat([sold.unique(), stocked.unique()])
+    return sold.unique().sort().to_list()
 
 
 def _sales(
@@ -218,12 +230,28 @@ def _interest(
     return np.bincount(cell, counts["n"].to_numpy(), shape[0] * shape[1]).reshape(shape).astype(np.float32)
 
 
+def _arrivals(tables: Tables, number: pl.DataFrame, until: datetime, first_day: int) -> IntArray:
+    """Day before the first row of history of each item, (n_items,); the end of time where there is none."""
+    arrival = np.full(len(number), np.iinfo(np.int64).max)
+    if tables.history is not None:
+        day = (pl.col("at").dt.epoch("us") // DAY_US).alias("day")
+        first = (
+            tables.history.filter(pl.col("at") < until).group_by("item_id").agg(day.min()).join(number, on="item_id")
+        )
+        arrival[first["item"].to_numpy()] = first["day"].to_numpy() - first_day - 1
+    return arrival
+
+
+def _open_days(units: Float32Array, interest: Float32Array | None, arrival: IntArray) -> npt.NDArray[np.bool_]:
+    """Days after an item's first sign of life, (n_items, n_days); on the first day of the log nobody is new."""
+    seen = units > 0 if interest is None else (units > 0) | (interest > 0)
+    launch = np.where(seen[:, 0], -1, np.where(seen.any(axis=1), np.argmax(seen, axis=1), seen.shape[1]))
+    return np.asarray(np.arange(units.shape[1]) > np.minimum(launch, arrival)[:, None])
+
+
 def _normal(
-    units: Float32Array, stock: Float32Array, touched: npt.NDArray[np.bool_], config: DemandConfig
+    open_days: npt.NDArray[np.bool_], stock: Float32Array, touched: npt.NDArray[np.bool_], config: DemandConfig
 ) -> Float32Array:
-    sold = units > 0
-    launch = np.where(sold[:, 0], -1, np.argmax(sold, axis=1))
-    open_days = np.arange(units.shape[1]) > launch[:, None]
     recovery = config.recovery_days
     while True:
         near = touched.copy()

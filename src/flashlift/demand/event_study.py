@@ -1,0 +1,94 @@
+"""Units missing elsewhere per extra unit of a sale: a ratio from past sales, shrunk to what is known of other shops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from flashlift.protocols import FloatArray, IntArray
+
+__all__ = ["MissingShare", "Prior", "measure_missing"]
+
+_UPPER = 0.9
+_FEWEST = 10
+_LEVEL_NOISE = 0.15  # relative variance of units around a forecast, for the weights only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prior:
+    """What is known before looking: mean and standard deviation of the share."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingShare:
+    """Share of the extra units of a sale that is missing elsewhere: normal, cut to [0, 0.9].
+
+    Args:
+        share: mean of the normal, in [0, 0.9].
+        share_sd: its standard deviation.
+    """
+
+    share: float
+    share_sd: float
+
+    def draw(self, n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Shares, (n_draws,), in [0, 0.9]."""
+        low, high = self._tails()
+        return np.asarray(self.share + self.share_sd * ndtri(low + (high - low) * rng.random(n_draws)))
+
+    @property
+    def mean(self) -> float:
+        """Mean of the cut normal."""
+        low, high = self._tails()
+        edges = (np.array([0.0, _UPPER]) - self.share) / self.share_sd
+        density = np.exp(-0.5 * edges**2) / np.sqrt(2 * np.pi)
+        return float(self.share + self.share_sd * (density[0] - density[1]) / (high - low))
+
+    def _tails(self) -> tuple[float, float]:
+        low, high = ndtr((np.array([0.0, _UPPER]) - self.share) / self.share_sd)
+        return float(low), float(high)
+
+
+def measure_missing(
+    actual: FloatArray,
+    variance: FloatArray,
+    expected: FloatArray,
+    extra: FloatArray,
+    cluster: IntArray,
+    prior: Prior,
+) -> MissingShare:
+    """Weighted least squares of actual = c * expected - share * extra, one row per past sale.
+
+    The factor c absorbs what the rows have in common (promoted items are in a weak state of demand, and recover). Rows
+    of one cluster share its errors: sandwich variance (Liang and Zeger, 1986). The estimate is combined with the prior
+    by precision and cut to [0, 0.9]. Less than 10 rows tell nothing, and the prior is returned.
+
+    Args:
+        actual: units counted, (n,).
+        variance: variance of counting them, (n,).
+        expected: units expected without the sale, (n,).
+        extra: extra units of the sale, as far as what they cost could have been seen in `actual`, (n,).
+        cluster: number of the item or group that the row belongs to, (n,).
+        prior: what is known before.
+    """
+    keep = (expected > 0) & (extra > 0)
+    if keep.sum() < _FEWEST:
+        return MissingShare(share=prior.mean, share_sd=prior.sd)
+    actual, variance, expected, extra = (a[keep] for a in (actual, variance, expected, extra))
+    cluster = cluster[keep]
+    weight = 1.0 / (variance + _LEVEL_NOISE * expected**2)
+    design = np.column_stack([expected, -extra])
+    bread = np.linalg.pinv((design * weight[:, None]).T @ design)
+    solution = bread @ (design * weight[:, None]).T @ actual
+    score = design * (weight * (actual - design @ solution))[:, None]
+    clusters = np.zeros((int(cluster.max()) + 1, 2))
+    np.add.at(clusters, cluster, score)
+    noise = max(float((bread @ (clusters.T @ clusters) @ bread)[1, 1]), 1e-9)
+    precision = 1.0 / prior.sd**2 + 1.0 / noise
+    mean = (prior.mean / prior.sd**2 + solution[1] / noise) / precision
+    return MissingShare(share=float(np.clip(mean, 0.0, _UPPER)), share_sd=float(precision**-0.5))

@@ -1,0 +1,93 @@
+"""Which items lose what a deal gains: diversion within groups of look-alikes.
+
+Items of one category whose titles end in the same word ("... Kettle") are taken for substitutes. With a logit choice
+within the group and an outside option, one extra unit of item i takes
+
+    theta * b_j / (sum of b over the group, i included)
+
+units from item j, b being usual units (independence of irrelevant alternatives; McFadden, 1974). theta, the share of
+extra units that would come from the group if the item were small in it, is one number of the shop, measured by an event
+study (`event_study`): what the neighbors sold during past sales, against their own forecast made before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from flashlift.demand.baseline import CrossFit
+from flashlift.demand.event_study import MissingShare, Prior, measure_missing
+from flashlift.protocols import FloatArray, IntArray, SparseEffects
+
+__all__ = ["diversion", "measure_diversion", "substitute_groups"]
+
+_PRIOR = Prior(mean=0.1, sd=0.1)
+_MOST_NEIGHBORS = 12  # the largest of a group; effects on the others are too small to matter
+
+
+def substitute_groups(category: Sequence[str | None], title: Sequence[str | None]) -> list[str]:
+    """Name of each item's group; "" for an item that has none, because its category or title is not known."""
+    words = [(text or "").split() for text in title]
+    return [f"{path}\n{word[-1].lower()}" if path and word else "" for path, word in zip(category, words, strict=True)]
+
+
+def measure_diversion(
+    cross: CrossFit, group: Sequence[str], item: IntArray, origin: IntArray, last: IntArray, extra: FloatArray
+) -> MissingShare:
+    """Theta from past sales (rows paired): first day `origin`, last day `last` of the panel, expected `extra` units.
+
+    `group` names the group of each item of the panel. Where items have no neighbors, theta is 0 without doubt.
+    """
+    panel = cross.panel
+    source, target = _pairs(group, panel.units.sum(axis=1, dtype=np.float64))
+    if not len(source):
+        return MissingShare(share=0.0, share_sd=1e-6)
+    first, count = np.searchsorted(source, item), np.bincount(source, minlength=len(panel.item_ids))[item]
+    length = last - origin + 1
+    sale = np.repeat(np.arange(len(item)), count * length)
+    nth = np.arange(len(sale)) - np.repeat(np.cumsum(count * length) - count * length, count * length)
+    neighbor = target[first[sale] + nth // length[sale]]
+    day = origin[sale] + nth % length[sale]
+    rate = cross.predict(neighbor, origin[sale], day)
+    usable = np.where(panel.touched[neighbor, day], 0.0, panel.stock[neighbor, day])
+    counted = usable > 0
+
+    def summed(values: FloatArray) -> FloatArray:
+        return np.bincount(sale, values, len(item)).astype(np.float64)
+
+    own = np.repeat(np.arange(len(item)), length)
+    when = np.arange(len(own)) - np.repeat(np.cumsum(length) - length, length) + origin[own]
+    alone = np.bincount(own, cross.predict(item[own], origin[own], when), len(item))
+    expected = summed(rate * usable)
+    return measure_missing(
+        actual=summed(np.where(counted, panel.units[neighbor, day], 0.0)),
+        variance=summed(panel.lump[neighbor] * rate * usable),
+        expected=expected,
+        extra=extra * expected / np.maximum(summed(rate) + alone, 1e-9),
+        cluster=np.unique(np.asarray(group), return_inverse=True)[1][item],
+        prior=_PRIOR,
+    )
+
+
+def diversion(theta: float, group: Sequence[str], usual: FloatArray) -> SparseEffects:
+    """Effects of an extra unit on the neighbors, as losses; `usual` units of each item, (n,)."""
+    source, target = _pairs(group, usual)
+    _, place = np.unique(np.asarray(group), return_inverse=True)
+    whole = np.bincount(place, usual)[place]
+    effect = -theta * usual[target] / np.maximum(whole[source], 1e-9)
+    felt = effect < 0.0
+    return SparseEffects(source=source[felt], target=target[felt], effect=effect[felt])
+
+
+def _pairs(group: Sequence[str], usual: FloatArray) -> tuple[IntArray, IntArray]:
+    """Items and their neighbors, sorted by item; of a large group only the items that sell most."""
+    names, place = np.unique(np.asarray(group, dtype=np.str_), return_inverse=True)
+    order = np.lexsort((-usual, place))
+    opens = np.searchsorted(place[order], np.arange(len(names)))
+    size = np.where(names == "", 0, np.minimum(np.bincount(place, minlength=len(names)), _MOST_NEIGHBORS + 1))
+    source = np.repeat(np.arange(len(place)), size[place])
+    nth = np.arange(len(source)) - np.repeat(np.cumsum(size[place]) - size[place], size[place])
+    target = order[opens[place[source]] + nth]
+    apart = source != target
+    return source[apart], target[apart]

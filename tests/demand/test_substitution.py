@@ -1,0 +1,109 @@
+"""Diversion: the laws of its effects, and its recovery from a log whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.demand.conftest import make_events, make_items, make_slots
+
+from flashlift.demand import DemandConfig, fit
+from flashlift.demand.substitution import diversion, substitute_groups
+from flashlift.schema import Promotions, SaleItems, Tables
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+DAYS, GROUPS, SIZE = 200, 30, 4
+
+
+def test_groups_share_category_and_last_word() -> None:
+    named = substitute_groups(
+        ["home", "home", "home", "garden", None, "home"], ["Red Kettle", "Big kettle", "Vase", "Kettle", "Kettle", None]
+    )
+    assert named[0] == named[1] != ""
+    assert len({named[0], named[2], named[3]}) == 3
+    assert named[4:] == ["", ""]
+
+
+def test_an_extra_unit_takes_theta_from_the_rest_of_the_group() -> None:
+    rng = np.random.default_rng(0)
+    group = [f"g{k}" for k in rng.integers(0, 15, 60)] + ["", ""]
+    usual = rng.lognormal(0.0, 1.0, 62)
+    effects = diversion(0.3, group, usual)
+    named = np.array(group)
+    assert (named[effects.source] == named[effects.target]).all()
+    assert (effects.source != effects.target).all()
+    assert (effects.effect < 0).all()
+    taken = np.bincount(effects.source, -effects.effect, 62)
+    for k in range(62):
+        whole = usual[named == named[k]].sum()
+        expected = 0.0 if named[k] == "" else 0.3 * (1 - usual[k] / whole)
+        assert taken[k] == pytest.approx(expected, abs=1e-12)
+
+
+def test_of_a_large_group_only_the_largest_lose() -> None:
+    usual = np.arange(1.0, 101.0)
+    effects = diversion(0.3, ["g"] * 100, usual)
+    assert np.bincount(effects.source).max() <= 13
+    assert effects.target.min() >= 87
+
+
+def test_no_diversion_no_effects() -> None:
+    assert len(diversion(0.0, ["g"] * 5, np.ones(5)).source) == 0
+
+
+def competing_shop(theta: float, seed: int) -> Tables:
+    """Groups of four alike; deals at random times triple an item's units and take theta of the gain from the group."""
+    rng = np.random.default_rng(seed)
+    n = GROUPS * SIZE
+    base = rng.lognormal(0.7, 0.4, n)
+    rate = np.repeat(base[:, None], DAYS, axis=1)
+    price = np.full((n, DAYS), 10.0)
+    deals = []
+    for item in range(n):
+        for start in rng.choice(np.arange(30, 190, 40), 3, replace=False) + rng.integers(0, 8):
+            days = slice(int(start), int(start) + int(rng.integers(2, 5)))
+            price[item, days] = 7.0
+            group = np.arange(item // SIZE * SIZE, item // SIZE * SIZE + SIZE)
+            rate[item, days] += 2.0 * base[item]
+            others = group[group != item]
+            rate[np.ix_(others, np.arange(days.start, days.stop))] -= (
+                theta * 2.0 * base[item] * base[others] / base[group].sum()
+            )[:, None]
+            deals.append((f"i{item:03d}", START + timedelta(days=days.start), START + timedelta(days=days.stop)))
+    counts = rng.poisson(np.maximum(rate, 0.02))
+    item, day = (a.repeat(counts.ravel()) for a in (b.ravel() for b in np.indices(counts.shape)))
+    at = [
+        START + timedelta(days=int(d), seconds=int(s))
+        for d, s in zip(day, rng.integers(30_000, 70_000, len(day)), strict=True)
+    ]
+    events = make_events([f"i{k:03d}" for k in item], at, price[item, day].tolist(), [1] * len(item))
+    promotions = pl.DataFrame(deals, schema=["item_id", "start", "end"], orient="row").with_columns(
+        pl.col("start", "end").cast(pl.Datetime("us", "UTC")),
+        pl.lit(7.0).alias("price"),
+        pl.lit(None, dtype=pl.Int64).alias("position"),
+        pl.lit(False).alias("randomized"),
+    )
+    items = make_items(n).with_columns(pl.Series("title", [f"Fine Thing{k // SIZE}" for k in range(n)]))
+    return Tables(events=events.lazy(), items=items, promotions=Promotions.validate(promotions))
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.6])
+def test_diversion_is_recovered(theta: float, quick: DemandConfig) -> None:
+    tables = competing_shop(theta, seed=4)
+    now = START + timedelta(days=DAYS)
+    model = fit(tables, until=now, config=quick, rng=np.random.default_rng(0))
+    prior_mean, prior_sd = 0.1, 0.1
+    data_precision = model.diverted.share_sd**-2 - prior_sd**-2
+    estimate = (model.diverted.share * model.diverted.share_sd**-2 - prior_mean * prior_sd**-2) / data_precision
+    assert data_precision > prior_sd**-2
+    assert abs(estimate - theta) < 3 * data_precision**-0.5 + 0.05  # the extra units are themselves estimated
+    known = {"cost_assumed": pl.lit(False), "stock_assumed": pl.lit(False)}
+    sale_items = SaleItems.validate(tables.items.drop("attributes").with_columns(**known))
+    cross = model.draw(sale_items, make_slots(now, 2), 50, rng=np.random.default_rng(1)).cross()
+    assert np.bincount(cross.source).max() == SIZE - 1
+    untitled = replace(tables, items=make_items(GROUPS * SIZE))
+    plain = SaleItems.validate(untitled.items.drop("attributes").with_columns(**known))
+    assert len(model.draw(plain, make_slots(now, 2), 50, rng=np.random.default_rng(1)).cross().source) == 0
