@@ -7,6 +7,7 @@ from datetime import datetime
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from flashlift.demand.aftermath import measure_pull_forward
 from flashlift.demand.baseline import Baseline, CrossFit, draw_rows
@@ -14,10 +15,9 @@ from flashlift.demand.config import DemandConfig
 from flashlift.demand.model import FittedDemand
 from flashlift.demand.noise import measure_noise
 from flashlift.demand.panel import Panel, build_panel
-from flashlift.demand.profile import by_day
 from flashlift.demand.response import Response, SaleRows, fit_response
-from flashlift.demand.selection import MerchantRule, passing_state
-from flashlift.demand.state import MIN_HISTORY, History
+from flashlift.demand.sale_rows import sale_rows
+from flashlift.demand.state import History
 from flashlift.demand.substitution import measure_diversion, substitute_groups
 from flashlift.protocols import FloatArray, IntArray, Progress, silent
 from flashlift.schema import Tables
@@ -27,6 +27,7 @@ __all__ = ["fit"]
 log = logging.getLogger(__name__)
 
 _TASK = "demand"
+_IDENTIFIED = 0.5  # of the assumed variance: below it, the log has removed more than half
 _MAX_STUDIED = 5_000  # past sales whose effects elsewhere are studied
 
 
@@ -49,6 +50,21 @@ def fit(
     steps = config.folds + 4
     progress(_TASK, 0, steps, "reading the log")
     panel = build_panel(tables, until, config)
+    # Sums in one order, however many threads there are: a plan may turn on the last bit of a forecast.
+    with threadpool_limits(limits=1, user_api="blas"):
+        model = _fit(panel, _groups(tables, panel), config, rng, progress, steps)
+    if not model.identified:
+        log.warning(
+            "The log holds too few price changes (%d sales) to tell the price elasticity: it is mostly an assumption.",
+            model.response.n_sales,
+        )
+    progress(_TASK, steps, steps)
+    return model
+
+
+def _fit(
+    panel: Panel, groups: list[str], config: DemandConfig, rng: np.random.Generator, progress: Progress, steps: int
+) -> FittedDemand:
     history = History(panel)
     rows = draw_rows(history, panel, config, rng)
 
@@ -65,78 +81,39 @@ def fit(
     response = fit_response(sales, panel.category, len(panel.categories), config)
     studied, extra = _studied(response, sales, panel)
     pull = measure_pull_forward(cross, sales.item[studied], origin[studied], last[studied], extra)
-    groups = _groups(tables, panel)
     diverted = measure_diversion(cross, groups, sales.item[studied], origin[studied], last[studied], extra)
-    model = FittedDemand.assemble(
-        panel=panel,
-        history=history,
+    return FittedDemand(
+        item_ids=tuple(panel.item_ids),
+        category=panel.category,
+        categories=tuple(panel.categories),
+        origin_day=panel.first_day + panel.n_days,
+        state=history.state(np.arange(len(panel.item_ids)), np.full(len(panel.item_ids), panel.n_days)),
+        fresh=history.newcomers(np.append(np.arange(len(panel.categories)), -1), panel.n_days),
+        lump=np.append(panel.lump, np.average(panel.lump, weights=panel.units.sum(1))),
+        n_sales=np.bincount(sales.item, minlength=len(panel.item_ids)),
+        **_deepest(panel, sales),
+        identified=float(response.shop_covariance[1, 1]) < _IDENTIFIED * config.assumed_elasticity_sd**2,
         baseline=baseline,
         response=response,
-        sales=sales,
         pull=pull,
         diverted=diverted,
         noise=noise,
+        profile=panel.profile,
+        detected=panel.detected,
         config=config,
     )
-    if not model.identified:
-        log.warning(
-            "The log holds too few price changes (%d sales) to tell the price elasticity: it is mostly an assumption.",
-            response.n_sales,
-        )
-    progress(_TASK, steps, steps)
-    return model
 
 
-def sale_rows(
-    panel: Panel, cross: CrossFit, hidden: float, rng: np.random.Generator
-) -> tuple[SaleRows, IntArray, IntArray]:
-    """Past sales with their cross-fitted baselines, the first day of each and its last (days of the panel)."""
-    sales = panel.sales.filter(panel.sales["depth"].is_not_null())
-    cut = by_day(sales, panel.profile)
-    window, share = cut["window"].to_numpy(), cut["share"].to_numpy()
-    day = cut["day"].to_numpy() - panel.first_day
-    item = sales["item"].to_numpy().astype(np.int64)
-    origin, last = np.full(len(item), panel.n_days), np.full(len(item), -1)
-    np.minimum.at(origin, window, day)
-    np.maximum.at(last, window, day)
-    state = cross.history.state(item, np.clip(origin, 0, panel.n_days))
-    usable = (origin >= MIN_HISTORY) & (last < panel.n_days) & (state.days[:, -1] >= 7)
-    cell = usable[window]
-    window, day, share = window[cell], day[cell], share[cell]
-    daily = cross.predict(item[window], origin[window], day)
-    baseline = np.bincount(window, share * daily, len(item)).astype(np.float64)
-    keep = np.flatnonzero(usable & (baseline > 1e-4))
-    kept = sales[keep]
-    x = -np.log1p(-np.minimum(kept["depth"].to_numpy(), 0.95))
-    chosen = ~kept["randomized"].to_numpy().astype(bool)
-    demand, others = passing_state(cross, item[keep], origin[keep], rng)
-    rule = MerchantRule.learn(demand, x, chosen, others, hidden)
-    log.info("The merchant's rule: %s", rule)
-    rows = SaleRows(
-        item=item[keep],
-        units=kept["units"].to_numpy(),
-        baseline=baseline[keep],
-        x=x,
-        controls=np.column_stack(
-            [
-                demand,
-                _place(kept["position"].to_numpy()),
-                # Only where both kinds exist can they be compared.
-                chosen & (not chosen.all()),
-                (chosen & (not chosen.all())) * x,
-                rule.expected_gap(demand, x, chosen),
-            ]
-        ),
-        lump=panel.lump[item[keep]],
-    )
-    return rows, origin[keep], last[keep]
-
-
-def _place(position: FloatArray) -> FloatArray:
-    """Log position around its mean; 0 where it is not known."""
-    place = np.log(np.asarray(position, dtype=np.float64))
-    known = np.isfinite(place)
-    return np.where(known, place - place[known].mean() if known.any() else 0.0, 0.0)
+def _deepest(panel: Panel, sales: SaleRows) -> dict[str, FloatArray]:
+    """Deepest discount seen of each item (else its category, else the shop), of each category, and of the shop."""
+    depth = -np.expm1(-sales.x)
+    category = np.zeros(len(panel.categories) + 1)
+    np.maximum.at(category, panel.category[sales.item], depth)
+    category[-1] = category.max()
+    category[category == 0] = category[-1]
+    item = np.zeros(len(panel.item_ids))
+    np.maximum.at(item, sales.item, depth)
+    return {"deepest": np.where(item > 0, item, category[panel.category]), "deepest_category": category}
 
 
 def _studied(response: Response, sales: SaleRows, panel: Panel) -> tuple[IntArray, FloatArray]:

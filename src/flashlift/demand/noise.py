@@ -7,12 +7,14 @@ per purchase) is subtracted first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from flashlift.demand.baseline import CrossFit
 from flashlift.demand.state import MIN_HISTORY
+from flashlift.domain import Slot
 from flashlift.protocols import FloatArray
 
 __all__ = ["Noise", "measure_noise"]
@@ -45,6 +47,16 @@ class Noise:
     def item_variance(self, units_28: FloatArray, lump: FloatArray) -> FloatArray:
         """Relative variance of the level of items that expect `units_28` units in 28 days."""
         return np.minimum(self.item + self.item_slow * lump / np.maximum(units_28, 1e-3), 4.0)
+
+    def draw_levels(self, units_28: FloatArray, lump: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Factors on the items' units over the whole horizon, (n, n_draws)."""
+        own = np.maximum(self.item_variance(units_28, lump), 1e-6)[:, None]
+        return np.asarray(rng.gamma(1.0 / own, own, (len(own), n_draws)) * _lognormal(self.shop, n_draws, rng))
+
+    def draw_slot_levels(self, slots: Sequence[Slot], n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Factors on the shop's units in each slot, (S, n_draws); slots that begin on one day share the shop's day."""
+        days, of = np.unique([slot.start.date().toordinal() for slot in slots], return_inverse=True)
+        return _lognormal(self.day, (len(days), n_draws), rng)[of]
 
 
 def measure_noise(cross: CrossFit, rng: np.random.Generator) -> Noise:
@@ -115,3 +127,8 @@ def _item_variance(actual: FloatArray, expected: FloatArray, lump: FloatArray) -
         gain = moment * single
         solution = np.where(np.arange(2) == int(np.argmax(gain)), single, 0.0)
     return float(solution[0]), float(solution[1])
+
+
+def _lognormal(variance: float, size: int | tuple[int, int], rng: np.random.Generator) -> FloatArray:
+    sd = np.sqrt(np.log1p(variance))
+    return np.asarray(np.exp(sd * rng.standard_normal(size) - 0.5 * sd**2))

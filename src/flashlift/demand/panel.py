@@ -1,12 +1,4 @@
-"""The log as dense item x day arrays: units, interest, stock, and which days were normal.
-
-A *normal* day of an item is one without a sale (and not shortly after one), with stock, and after the item arrived:
-with its first row of the history of prices and stock, or else after its first purchase or view, a day that is left out
-because it is known only by what happened on it. An item on the shelf that never sold is one of the panel with all its
-empty days; left out, it would be taken for a newcomer and be expected to sell like the others. `normal` is
-the share of the day's demand that the item could have met, so a day that was sold out at noon counts for what its
-morning is usually worth and a sell-out is never read as low demand.
-"""
+"""The log as dense item x day arrays: units, interest, stock, and which days were normal (`normal`)."""
 
 from __future__ import annotations
 
@@ -18,15 +10,14 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.demand.config import DemandConfig
+from flashlift.demand.normal import Float32Array, arrivals, normal_days, open_days
 from flashlift.demand.profile import DAY_US, HourProfile, by_day
-from flashlift.demand.sales import day_prices, detected_sales, recorded_sales
+from flashlift.demand.sales import day_prices, detected_sales, recorded_sales, sold_in_sales
 from flashlift.errors import InsufficientDataError
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import Events, Items, Tables
 
 __all__ = ["Panel", "build_panel"]
-
-Float32Array = npt.NDArray[np.float32]
 
 _MIN_DAYS = 28
 _WHOLESALE_QUANTILE = 0.999  # a line beyond it counts as this quantity: one-off wholesale orders predict nothing
@@ -104,7 +95,7 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
     cell = lines.select(pl.col("item") * n_days + pl.col("day") - first_day).to_series().to_numpy()
     units = np.bincount(cell, lines["quantity"].to_numpy(), shape[0] * n_days).reshape(shape).astype(np.float32)
     interest = _interest(tables, number, first_day, shape, midnight)
-    arrival = _arrivals(tables, number, midnight, first_day)
+    arrival = arrivals(tables, number, midnight, first_day)
     categories, category = _categories(tables.items, item_ids)
     return Panel(
         item_ids=item_ids,
@@ -114,10 +105,10 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
         units=units,
         interest=interest,
         stock=stock,
-        normal=_normal(_open_days(units, interest, arrival), stock, touched, config),
+        normal=normal_days(open_days(units, interest, arrival), stock, touched, config),
         touched=touched,
         lump=_lump(lines, len(item_ids)),
-        sales=_sold_in_sales(sales, empty, lines),
+        sales=sold_in_sales(sales, empty, lines),
         detected=detected,
         profile=profile,
     )
@@ -156,7 +147,7 @@ def _purchases(tables: Tables, until: datetime, config: DemandConfig) -> tuple[p
         pl.col(Events.item_id.name).cast(pl.Enum(item_ids)).to_physical().cast(pl.Int64).alias("item"),
         pl.col(Events.quantity.name).clip(upper_bound=cap),
     ).drop(Events.item_id.name)
-    return numbered.sort("at", "item"), item_ids
+    return numbered.sort("at", "item", "price", "quantity"), item_ids
 
 
 def _known_items(tables: Tables, sold: pl.Series, until: datetime) -> list[str]:
@@ -192,11 +183,11 @@ def _out_of_stock(tables: Tables, number: pl.DataFrame, until: datetime) -> pl.D
     return (
         tables.history.filter((pl.col("at") < until) & pl.col("on_hand").is_not_null())
         .join(number, on="item_id")
-        .sort("item", "at")
+        .sort("item", "at", maintain_order=True)
         .with_columns(pl.col("at").shift(-1).over("item").fill_null(pl.lit(until)).alias("end"))
         .filter(pl.col("on_hand") == 0)
         .select("item", pl.col("at").alias("start"), "end")
-        .sort("start", "item")
+        .sort("start", "item", maintain_order=True)
     )
 
 
@@ -230,39 +221,6 @@ def _interest(
     return np.bincount(cell, counts["n"].to_numpy(), shape[0] * shape[1]).reshape(shape).astype(np.float32)
 
 
-def _arrivals(tables: Tables, number: pl.DataFrame, until: datetime, first_day: int) -> IntArray:
-    """Day before the first row of history of each item, (n_items,); the end of time where there is none."""
-    arrival = np.full(len(number), np.iinfo(np.int64).max)
-    if tables.history is not None:
-        day = (pl.col("at").dt.epoch("us") // DAY_US).alias("day")
-        first = (
-            tables.history.filter(pl.col("at") < until).group_by("item_id").agg(day.min()).join(number, on="item_id")
-        )
-        arrival[first["item"].to_numpy()] = first["day"].to_numpy() - first_day - 1
-    return arrival
-
-
-def _open_days(units: Float32Array, interest: Float32Array | None, arrival: IntArray) -> npt.NDArray[np.bool_]:
-    """Days after an item's first sign of life, (n_items, n_days); on the first day of the log nobody is new."""
-    seen = units > 0 if interest is None else (units > 0) | (interest > 0)
-    launch = np.where(seen[:, 0], -1, np.where(seen.any(axis=1), np.argmax(seen, axis=1), seen.shape[1]))
-    return np.asarray(np.arange(units.shape[1]) > np.minimum(launch, arrival)[:, None])
-
-
-def _normal(
-    open_days: npt.NDArray[np.bool_], stock: Float32Array, touched: npt.NDArray[np.bool_], config: DemandConfig
-) -> Float32Array:
-    recovery = config.recovery_days
-    while True:
-        near = touched.copy()
-        for back in range(1, recovery + 1):
-            near[:, back:] |= touched[:, :-back]
-        usable = open_days & (stock > 0) & ~near
-        if recovery == 0 or usable.sum() >= 0.5 * (open_days & (stock > 0) & ~touched).sum():
-            return np.where(usable, stock, np.float32(0.0))
-        recovery //= 2
-
-
 def _lump(lines: pl.DataFrame, n_items: int) -> FloatArray:
     """Size-biased quantity of a line, shrunk to the shop's with the weight of 20 lines of it."""
     item, quantity = lines["item"].to_numpy(), lines["quantity"].to_numpy()
@@ -274,62 +232,8 @@ def _lump(lines: pl.DataFrame, n_items: int) -> FloatArray:
 
 def _categories(items: pl.DataFrame, item_ids: list[str]) -> tuple[list[str], IntArray]:
     own = pl.DataFrame({"item_id": item_ids}).join(
-        items.select(Items.item_id.name, Items.category.name), on="item_id", how="left"
+        items.select(Items.item_id.name, Items.category.name), on="item_id", how="left", maintain_order="left"
     )
     paths = own["category"].fill_null("")
     names = ["", *sorted(set(paths.to_list()) - {""})]
     return names, paths.cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy()
-
-
-def _sold_in_sales(sales: pl.DataFrame, empty: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Add the units bought in each sale, up to the first moment without stock.
-
-    Counting a Poisson process up to the moment when a limit is reached, with the time up to then as exposure, keeps
-    the likelihood of the whole: a sold-out sale is neither dropped nor read as weak.
-    """
-    open_sales = (
-        sales.sort("start", "item")
-        .with_columns(pl.col("start").alias("sale_start"))
-        .join_asof(
-            empty.rename({"end": "empty_end"}).sort("start", "item"),
-            on="start",
-            by="item",
-            strategy="backward",
-            check_sortedness=False,
-        )
-        .filter(pl.col("empty_end").is_null() | (pl.col("empty_end") <= pl.col("sale_start")))
-        .drop("empty_end")
-        .join_asof(
-            empty.select("item", pl.col("start").alias("sold_out")).sort("sold_out"),
-            left_on="start",
-            right_on="sold_out",
-            by="item",
-            strategy="forward",
-            check_sortedness=False,
-        )
-        .with_columns(
-            pl.when(pl.col("sold_out") < pl.col("end")).then("sold_out").otherwise("end").alias("end"),
-        )
-        .drop("sale_start", "sold_out")
-        .filter(pl.col("end") > pl.col("start"))
-        .with_row_index("sale")
-    )
-    bought = (
-        lines.select("item", "at", "quantity")
-        .join_asof(
-            open_sales.select("sale", "item", "start", "end"),
-            left_on="at",
-            right_on="start",
-            by="item",
-            check_sortedness=False,
-        )
-        .filter(pl.col("at") <= pl.col("end"))
-        .group_by("sale")
-        .agg(pl.col("quantity").sum().alias("units"))
-    )
-    return (
-        open_sales.join(bought, on="sale", how="left")
-        .with_columns(pl.col("units").fill_null(0.0))
-        .drop("sale")
-        .sort("item", "start")
-    )

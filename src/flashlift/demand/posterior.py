@@ -5,12 +5,36 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from flashlift.protocols import FloatArray
+from flashlift.demand.response import Response
+from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["draw_truncated", "elasticity_summary", "lift_curves"]
+__all__ = ["draw_effects", "draw_truncated", "elasticity_summary", "lift_curves"]
 
 _LEVEL = 0.9
 _EDGES = ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2)
+
+
+def draw_effects(
+    response: Response, rows: IntArray, groups: IntArray, n_draws: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Visibility and elasticity of items `rows` in categories `groups` (-1: unknown), (n, n_draws) each.
+
+    Items of a category share the draw of their category, categories that of the shop.
+    """
+    shop = rng.multivariate_normal(response.shop_mean, response.shop_covariance, n_draws, method="eigh")
+    codes, of = np.unique(groups, return_inverse=True)
+    categories = response.of_categories(codes)
+    parent = np.empty((len(codes), n_draws, shop.shape[1]))
+    parent[:, :, 2:] = shop[:, 2:]
+    root = np.linalg.cholesky(categories.covariance)
+    noise = np.einsum("nij,nkj->nki", root, rng.standard_normal((len(codes), n_draws, 2)))
+    parent[:, :, :2] = categories.constant[:, None] + np.einsum("nij,kj->nki", categories.slope, shop) + noise
+    items = response.of_items(rows)
+    visibility, elasticity = np.empty((len(rows), n_draws)), np.empty((len(rows), n_draws))
+    for k in range(n_draws):
+        mean = items.constant + np.einsum("nij,nj->ni", items.slope, parent[of, k])
+        visibility[:, k], elasticity[:, k] = draw_truncated(mean, items.covariance, rng)
+    return visibility, elasticity
 
 
 def draw_truncated(mean: FloatArray, covariance: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:

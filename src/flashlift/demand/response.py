@@ -73,6 +73,15 @@ class Effects:
         """Some of the children."""
         return Effects(constant=self.constant[rows], slope=self.slope[rows], covariance=self.covariance[rows])
 
+    def choose(self, rows: IntArray, unknown: Effects) -> Effects:
+        """The child of each row, and that of `unknown` in the same place where the row is -1."""
+
+        def pick(name: str) -> FloatArray:
+            own, other = getattr(self, name), getattr(unknown, name)
+            return np.asarray(np.where((rows >= 0).reshape(-1, *[1] * (own.ndim - 1)), own[rows], other))
+
+        return Effects(**{name: pick(name) for name in Effects.__slots__})
+
     def mean(self, parent: FloatArray) -> FloatArray:
         """Mean given parents (n, 7) or (7,)."""
         return np.asarray(
@@ -104,13 +113,13 @@ class Response:
     dispersion: float
     n_sales: int
 
-    def newcomers(self, n: int) -> Effects:
-        """Items without a sale of their own: their category and the spread within it."""
-        return _no_data(n, self.within)
+    def of_items(self, rows: IntArray) -> Effects:
+        """Some of the items; an unknown one (row -1) has its category and the spread within it."""
+        return self.items.choose(rows, _no_data(len(rows), self.within))
 
-    def unknown_categories(self, n: int) -> Effects:
-        """Categories without a sale."""
-        return _no_data(n, self.between)
+    def of_categories(self, rows: IntArray) -> Effects:
+        """Some of the categories; an unknown one (row -1) has the shop and the spread of categories in it."""
+        return self.categories.choose(rows, _no_data(len(rows), self.between))
 
     def marginal(self, items: Effects, categories: Effects) -> tuple[FloatArray, FloatArray]:
         """Mean (n, 2) and covariance (n, 2, 2) of items, with the category of each; all uncertainty included."""

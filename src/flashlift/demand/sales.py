@@ -15,7 +15,7 @@ import polars as pl
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.profile import DAY_US
 
-__all__ = ["day_prices", "detected_sales", "recorded_sales"]
+__all__ = ["day_prices", "detected_sales", "recorded_sales", "sold_in_sales"]
 
 REFERENCE_DAYS = 56
 _LONGEST_SALE_DAYS = 28  # a lower price that lasts longer is the new price
@@ -57,17 +57,21 @@ def recorded_sales(
     promotion days left out; the list price where nothing was paid yet. `depth` is null where the price of the
     promotion is not known.
     """
-    sales = promotions.with_columns((pl.col("start").dt.epoch("us") // DAY_US).alias("day")).sort("day", "item")
-    span = sales.select("item", "day", ((pl.col("end").dt.epoch("us") - 1) // DAY_US).alias("last")).sort("day", "item")
+    sales = promotions.with_columns((pl.col("start").dt.epoch("us") // DAY_US).alias("day")).sort(
+        "day", "item", maintain_order=True
+    )
+    span = sales.select("item", "day", ((pl.col("end").dt.epoch("us") - 1) // DAY_US).alias("last")).sort(
+        "day", "item", maintain_order=True
+    )
     usual = (
         prices.with_columns(pl.col("day").cast(pl.Int64))
-        .sort("day", "item")
+        .sort("day", "item", maintain_order=True)
         .join_asof(span.rename({"day": "first"}), left_on="day", right_on="first", by="item", check_sortedness=False)
         .filter(pl.col("last").is_null() | (pl.col("day") > pl.col("last")))
         .select("item", "day", "price")
-        .sort("item", "day")
+        .sort("item", "day", maintain_order=True)
     )
-    known = _reference(usual, "right").select("item", "day", "reference").sort("day", "item")
+    known = _reference(usual, "right").select("item", "day", "reference").sort("day", "item", maintain_order=True)
     return (
         sales.with_columns((pl.col("day") - 1).alias("before"))
         .join_asof(known, left_on="before", right_on="day", by="item", check_sortedness=False)
@@ -84,7 +88,7 @@ def recorded_sales(
             pl.col("start").alias("from"),
             pl.col("end").alias("to"),
         )
-        .sort("item", "start")
+        .sort("item", "start", "end", "depth", "position")
     )
 
 
@@ -125,5 +129,59 @@ def detected_sales(prices: pl.DataFrame, config: DemandConfig) -> pl.DataFrame:
             _midnight(pl.col("first")).alias("from"),
             _midnight(pl.col("last") + 1).alias("to"),
         )
-        .sort("item", "start")
+        .sort("item", "start", maintain_order=True)
+    )
+
+
+def sold_in_sales(sales: pl.DataFrame, empty: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Add the units bought in each sale, up to the first moment without stock.
+
+    Counting a Poisson process up to the moment when a limit is reached, with the time up to then as exposure, keeps
+    the likelihood of the whole: a sold-out sale is neither dropped nor read as weak.
+    """
+    open_sales = (
+        sales.sort("start", "item", maintain_order=True)
+        .with_columns(pl.col("start").alias("sale_start"))
+        .join_asof(
+            empty.rename({"end": "empty_end"}).sort("start", "item", maintain_order=True),
+            on="start",
+            by="item",
+            strategy="backward",
+            check_sortedness=False,
+        )
+        .filter(pl.col("empty_end").is_null() | (pl.col("empty_end") <= pl.col("sale_start")))
+        .drop("empty_end")
+        .join_asof(
+            empty.select("item", pl.col("start").alias("sold_out")).sort("sold_out", maintain_order=True),
+            left_on="start",
+            right_on="sold_out",
+            by="item",
+            strategy="forward",
+            check_sortedness=False,
+        )
+        .with_columns(
+            pl.when(pl.col("sold_out") < pl.col("end")).then("sold_out").otherwise("end").alias("end"),
+        )
+        .drop("sale_start", "sold_out")
+        .filter(pl.col("end") > pl.col("start"))
+        .with_row_index("sale")
+    )
+    bought = (
+        lines.select("item", "at", "quantity")
+        .join_asof(
+            open_sales.select("sale", "item", "start", "end"),
+            left_on="at",
+            right_on="start",
+            by="item",
+            check_sortedness=False,
+        )
+        .filter(pl.col("at") <= pl.col("end"))
+        .group_by("sale")
+        .agg(pl.col("quantity").sum().alias("units"))
+    )
+    return (
+        open_sales.join(bought, on="sale", how="left", maintain_order="left")
+        .with_columns(pl.col("units").fill_null(0.0))
+        .drop("sale")
+        .sort("item", "start", maintain_order=True)
     )

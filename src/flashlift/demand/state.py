@@ -53,6 +53,19 @@ class State:
         parts = {name: part if part is None else part[rows] for name, part in parts.items()}
         return State(**parts)
 
+    def choose(self, rows: IntArray, fresh: State, groups: IntArray) -> State:
+        """State of the item of each row, and that of `fresh` for its group where the row is -1."""
+
+        def pick(name: str) -> FloatArray | None:
+            old, new = getattr(self, name), getattr(fresh, name)
+            if old is None or new is None:
+                return None
+            select = (rows >= 0).reshape(-1, *[1] * (old.ndim - 1))
+            return np.asarray(np.where(select, old[rows], new[groups]))
+
+        parts: dict[str, Any] = {name: pick(name) for name in self.__slots__}
+        return State(**parts)
+
     def levels(self) -> FloatArray:
         """Units per day over each window, (n, 6), above 0. Views tell what an item that rarely sells is worth."""
         views = self.interest_levels()

@@ -1,0 +1,87 @@
+"""A fitted demand model as an artifact, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from flashlift.artifacts import Artifact
+from flashlift.demand.baseline import Baseline
+from flashlift.demand.config import DemandConfig
+from flashlift.demand.event_study import MissingShare
+from flashlift.demand.noise import Noise
+from flashlift.demand.profile import HourProfile
+from flashlift.demand.response import Effects, Response
+from flashlift.demand.state import State
+
+__all__ = ["KIND", "pack", "unpack"]
+
+KIND = "demand"
+"""Kind of the artifact."""
+
+_ARRAYS = ("category", "lump", "n_sales", "deepest", "deepest_category")
+_FACTS = ("origin_day", "categories", "detected", "identified")
+_RECORDS: dict[str, type[Any]] = {
+    "pull": MissingShare,
+    "diverted": MissingShare,
+    "noise": Noise,
+    "config": DemandConfig,
+}
+_STATES = ("state", "fresh")
+_EFFECTS = ("items", "categories")
+_SHOP_ARRAYS = ("shop_mean", "shop_covariance", "within", "between")
+_SHOP_FACTS = ("dispersion", "n_sales")
+
+
+def pack(parts: Mapping[str, Any], *, inputs: str) -> Artifact:
+    """The fields of a `FittedDemand` as an artifact; `inputs` is the digest of what it was made from."""
+    baseline, response = parts["baseline"], parts["response"]
+    arrays = {
+        **{name: parts[name] for name in _ARRAYS},
+        "profile": parts["profile"].cumulative,
+        "coefficients": baseline.coefficients,
+        "booster": np.frombuffer(baseline.booster.model_to_string().encode(), dtype=np.uint8),
+        **{f"shop_{name}": getattr(response, name) for name in _SHOP_ARRAYS},
+    }
+    for name in _STATES:
+        state = parts[name]
+        arrays |= {f"{name}_{k}": getattr(state, k) for k in State.__slots__ if getattr(state, k) is not None}
+    for name in _EFFECTS:
+        arrays |= {f"{name}_{k}": getattr(getattr(response, name), k) for k in Effects.__slots__}
+    manifest = {
+        **{name: parts[name] for name in _FACTS},
+        **{name: asdict(parts[name]) for name in _RECORDS},
+        "response": {name: getattr(response, name) for name in _SHOP_FACTS},
+    }
+    frames = {"items": pl.DataFrame({"item_id": parts["item_ids"]})}
+    return Artifact(kind=KIND, manifest=manifest, inputs=inputs, arrays=arrays, frames=frames)
+
+
+def unpack(stored: Artifact) -> dict[str, Any]:
+    """The fields of a `FittedDemand` from what `pack` made."""
+    arrays, facts = stored.arrays, stored.manifest
+    response: dict[str, Any] = {name: arrays[f"shop_{name}"] for name in _SHOP_ARRAYS} | facts["response"]
+    for name in _EFFECTS:
+        response[name] = Effects(**{k: arrays[f"{name}_{k}"] for k in Effects.__slots__})
+    return {
+        "item_ids": tuple(stored.frames["items"]["item_id"].to_list()),
+        **{name: arrays[name] for name in _ARRAYS},
+        **{name: facts[name] for name in _FACTS},
+        "categories": tuple(facts["categories"]),
+        **{name: record(**facts[name]) for name, record in _RECORDS.items()},
+        **{name: _state(arrays, name) for name in _STATES},
+        "baseline": Baseline(arrays["coefficients"], lgb.Booster(model_str=arrays["booster"].tobytes().decode())),
+        "response": Response(**response),
+        "profile": HourProfile(cumulative=arrays["profile"]),
+    }
+
+
+def _state(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> State:
+    parts: dict[str, Any] = {k: arrays.get(f"{name}_{k}") for k in State.__slots__}
+    return State(**parts)
