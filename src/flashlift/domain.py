@@ -131,7 +131,8 @@ class Campaign:
         ladder: the discounts allowed, as fractions of the list price, each in (0, 1).
         limits: rules every plan keeps.
         costs: costs that enter the account of profit.
-        quota_quantile: an offer's quota is this quantile of its drawn units, rounded up, within stock.
+        quota_quantile: an offer's quota is this quantile of its drawn units, rounded up, within stock. A tight quota
+            turns buyers away who would have paid; lower it where scarcity is the point.
         price_ending: fractional ending of a sale price (0.99, 0.95 ...); None rounds to the cent.
     """
 
@@ -139,7 +140,7 @@ class Campaign:
     ladder: tuple[float, ...]
     limits: tuple[Limit, ...] = ()
     costs: Costs = Costs()
-    quota_quantile: float = 0.95
+    quota_quantile: float = 0.999
     price_ending: float | None = None
 
 

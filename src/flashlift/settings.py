@@ -212,7 +212,7 @@ class CampaignSettings(_Section):
     candidates: int = Field(
         default=5000, ge=1, description="only so many items that sold most in the last 56 days are considered"
     )
-    quota_quantile: float = Field(default=0.95, gt=0, le=1, description="quantile of drawn units that sets the quota")
+    quota_quantile: float = Field(default=0.999, gt=0, lt=1, description="quantile of drawn units that sets the quota")
     n_draws: int = Field(default=500, ge=20, description="demand draws the plan is optimized on")
     time_limit_s: float = Field(default=60.0, gt=0, description="seconds for the optimizer")
     offers_per_customer: int = Field(default=5, ge=1, description="offers listed for each customer")
