@@ -9,12 +9,12 @@ from flashlift.behavior.model import (
     HAZARD_HOURS,
     Batch,
     EventTransformer,
-    PiecewiseLinear,
     hazard_loss,
     log_survival,
     value_loss,
 )
 from flashlift.behavior.next_item import draw_negatives, next_item_loss
+from flashlift.behavior.piecewise import PiecewiseLinear
 from flashlift.behavior.seen import N_OWN
 from flashlift.behavior.vocabulary import Vocabulary
 

@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.behavior.log import hours, shop
 
 from flashlift.behavior.histories import Histories, instant
-from flashlift.behavior.seen import Seen
+from flashlift.behavior.seen import Met, Seen
 from flashlift.behavior.snapshots import Snapshots
 from flashlift.behavior.vocabulary import Vocabulary
+from flashlift.schema import EVENT_KINDS
 
 EVENTS = shop(np.random.default_rng(0), n_customers=9)
 VOCABULARY = Vocabulary.fit(EVENTS, max_items=50)
@@ -43,3 +48,20 @@ def test_it_knows_whether_anybody_comes_back_to_an_item():
     once = EVENTS.unique(["customer_id", "item_id"], keep="first", maintain_order=True)
     assert not Seen.build(Histories.build(once, VOCABULARY, before=hours(9999)), VOCABULARY.size).repeats
     assert Seen.build(HISTORIES, VOCABULARY.size).features(MOMENTS, np.array([60])).sum() == 0
+
+
+@given(st.permutations(range(30)))
+def test_what_one_customer_met_can_be_told_event_by_event_in_any_order(order):
+    part = slice(HISTORIES.offsets[1], HISTORIES.offsets[1] + 30)
+    at, item, kind = HISTORIES.at[part], HISTORIES.item[part].copy(), HISTORIES.kind[part].copy()
+    item[::7], kind[::5] = 0, EVENT_KINDS.index("refund")
+    alone = replace(HISTORIES, customers=["c"], offsets=np.array([0, 30]), at=at, item=item, kind=kind)
+    moment = Snapshots(customer=np.zeros(1, dtype=np.int64), at=at[-1:] + 1)
+    _, expected_codes, expected = Seen.build(alone, VOCABULARY.size).sparse(moment, np.arange(VOCABULARY.size))
+    met = Met.of(alone, 0)
+    for k in order:
+        met.add(int(item[k]), int(kind[k]), int(at[k]))
+    for told in (met, Met.of(alone, 30)):
+        codes, values = told.features(int(moment.at[0]), 30)
+        np.testing.assert_array_equal(np.sort(codes), expected_codes)
+        np.testing.assert_allclose(values[np.argsort(codes)], expected, rtol=1e-6)

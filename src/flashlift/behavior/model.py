@@ -6,7 +6,7 @@ B customers, T events (position 0 stands for "before the first"), C width, V ite
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +15,19 @@ from torch.nn import functional as F  # noqa: N812
 from flashlift.behavior.config import BehaviorConfig
 from flashlift.behavior.histories import GAP_BUCKETS, PRICES
 from flashlift.behavior.item_vectors import ItemVectors
+from flashlift.behavior.piecewise import PiecewiseLinear
 from flashlift.behavior.promotions import PHASES
 from flashlift.behavior.snapshots import N_FACTS
 from flashlift.behavior.vocabulary import Vocabulary
 from flashlift.schema import EVENT_KINDS
 
-__all__ = ["HAZARD_HOURS", "Batch", "EventTransformer", "Present", "hazard_loss", "log_survival", "value_loss"]
+__all__ = [
+    "HAZARD_HOURS", "Batch", "EventTransformer", "Present", "distances", "gap_buckets", "hazard_loss", "log_survival",
+    "value_loss",
+]  # fmt: skip
 
 HAZARD_HOURS: tuple[float, ...] = (1, 3, 6, 12, 24, 48, 72, 120, 168, 240, 336, 504, 720)  # ends of the bins
 ITEM_SCALE = 4.0  # an item's unit vector beside the context of its token
-PRICE_KNOTS = 8
 ORDER_DISTANCES = 16  # powers of two of the distance in events, two per octave
 N_PRESENT = N_FACTS + 24 + 7
 
@@ -64,32 +67,6 @@ class Present:
         return type(self)(facts=self.facts.to(device), hour=self.hour.to(device), weekday=self.weekday.to(device))
 
 
-class PiecewiseLinear(nn.Module):
-    """Piecewise-linear encoding of scalars between quantiles of the log (Gorishniy et al. 2022); NaN gives zero."""
-
-    def __init__(self, n_scalars: int, width: int) -> None:
-        super().__init__()
-        self.borders: Tensor
-        self.register_buffer("borders", torch.linspace(-1, 1, PRICE_KNOTS).repeat(n_scalars, 1))
-        self.out = nn.Linear(n_scalars * PRICE_KNOTS, width, bias=False)
-
-    def learn_borders(self, values: Tensor) -> None:
-        """Quantiles of the values, (n, n_scalars), as borders; scalars that are never known keep theirs."""
-        for row, column in zip(self.borders, values.T, strict=True):
-            known = column[~column.isnan()]
-            if len(known):
-                row.copy_(torch.quantile(known[:1_000_000].double(), torch.linspace(0, 1, PRICE_KNOTS).double()))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., n_scalars) to (..., C)."""
-        begin, end = self.borders[:, :-1], self.borders[:, 1:]
-        part = ((x[..., None] - begin) / (end - begin).clamp(min=1e-6)).clamp(0, 1)  # (..., n_scalars, knots - 1)
-        known = ~x.isnan()[..., None]
-        code = torch.cat([known.to(part.dtype), torch.where(known, part, 0.0)], dim=-1)
-        encoded: Tensor = self.out(code.flatten(-2))
-        return encoded
-
-
 class Block(nn.Module):
     """Pre-norm causal attention and feed-forward, both gated; attention leans on gaps of time and of order.
 
@@ -111,16 +88,28 @@ class Block(nn.Module):
         for layer in (self.out, self.down):  # a block begins close to the identity
             nn.init.normal_(layer.weight, std=0.1 * layer.in_features**-0.5)
 
-    def forward(self, x: Tensor, gap: Tensor, distance: Tensor) -> Tensor:
-        """(B, T, C) to (B, T, C); position t sees positions up to t. gap (B, T, T), distance (T, T)."""
-        b, t, c = x.shape
-        q, k, v, gate = self.qkv_gate(self.norm_attention(x)).view(b, t, 4, self.heads, c // self.heads).unbind(2)
-        order = F.pad(self.order_bias.weight, (0, 0, 0, 1), value=-torch.inf)  # the last row: what lies ahead
-        bias = (self.gap_bias(gap) + F.embedding(distance, order)).permute(0, 3, 1, 2)  # (B, heads, T, T)
-        y = F.scaled_dot_product_attention(
-            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=bias.to(q.dtype)
-        )  # (B, heads, T, C / heads)
-        y = (y.transpose(1, 2) * gate.sigmoid()).reshape(b, t, c)
+    def order(self, distance: Tensor) -> Tensor:
+        """How much attention leans on the distance in events, (heads, N, T) from (N, T); -inf for what lies ahead."""
+        return F.embedding(distance, F.pad(self.order_bias.weight, (0, 0, 0, 1), value=-torch.inf)).permute(2, 0, 1)
+
+    def forward(self, x: Tensor, gap: Tensor, order: Tensor, past: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """(B, N, C) to (B, N, C), the last N of T positions; position t sees positions up to t.
+
+        Args:
+            x: the positions to be read.
+            gap: buckets of the time gaps, (B, N, T).
+            order: see `order`, (heads, N, T).
+            past: keys and values of all T positions, (B, heads, T, C / heads), the last N to be filled in; None: N = T.
+        """
+        b, n, c = x.shape
+        q, k, v, gate = self.qkv_gate(self.norm_attention(x)).view(b, n, 4, self.heads, c // self.heads).unbind(2)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        if past is not None:
+            past[0][:, :, -n:], past[1][:, :, -n:] = k, v
+            k, v = past
+        bias = self.gap_bias(gap).permute(0, 3, 1, 2) + order  # (B, heads, N, T)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))  # (B, heads, N, C / heads)
+        y = (y.transpose(1, 2) * gate.sigmoid()).reshape(b, n, c)
         x = x + F.dropout(self.out(y), self.dropout, self.training)
         up, gate = self.up_gate(self.norm_feed(x)).chunk(2, dim=-1)
         return x + F.dropout(self.down(F.silu(gate) * up), self.dropout, self.training)
@@ -178,14 +167,31 @@ class EventTransformer(nn.Module):
         nn.init.zeros_(self.value.bias)  # but not its weights: prices begin at zero, and both would wait for each other
 
     @property
+    def layers(self) -> list[Block]:
+        """The blocks, as what they are."""
+        return cast("list[Block]", list(self.blocks))
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.begin.device
 
     def forward(self, batch: Batch) -> Tensor:
         """States after 0, 1, ... T - 1 events, (B, T, 2 C): that of the last event, and the mean of all so far."""
-        tokens = (
-            ITEM_SCALE * self.item(batch.item)
+        tokens = self.tokens(batch, self.item(batch.item))
+        x = self.drop(torch.cat([self.begin.expand(len(tokens), 1, -1), tokens], dim=1))  # (B, T, C)
+        at = torch.cat([batch.seconds[:, :1], batch.seconds], dim=1)  # the beginning stands at the first event's time
+        gap, distance = gap_buckets(at, at), distances(at.shape[1], at.device)
+        for block in self.layers:
+            x = block(x, gap, block.order(distance))
+        last = self.norm(x)
+        count = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
+        return torch.cat([last, last.cumsum(dim=1) / count], dim=-1)
+
+    def tokens(self, batch: Batch, item: Tensor) -> Tensor:
+        """Events, (B, T - 1, C), from their codes and the vectors of their items, (B, T - 1, C)."""
+        tokens: Tensor = (
+            ITEM_SCALE * item
             + self.kind(batch.kind)
             + self.clock(batch.clock)
             + self.gap(batch.gap)
@@ -193,14 +199,8 @@ class EventTransformer(nn.Module):
             + self.region(batch.region)
             + self.phase(batch.phase)
             + self.price(batch.price)
-        )  # (B, T - 1, C)
-        x = self.drop(torch.cat([self.begin.expand(len(tokens), 1, -1), tokens], dim=1))  # (B, T, C)
-        gap, distance = _relations(batch.seconds)
-        for block in self.blocks:
-            x = block(x, gap, distance)
-        last = self.norm(x)
-        count = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
-        return torch.cat([last, last.cumsum(dim=1) / count], dim=-1)
+        )
+        return tokens
 
     def answer(self, state: Tensor, present: Present) -> Tensor:
         """History (N, 2 C) and present fused, (N, C)."""
@@ -268,14 +268,18 @@ class EventTransformer(nn.Module):
         return torch.cat([facts, F.one_hot(present.hour, 24), F.one_hot(present.weekday, 7)], dim=1)
 
 
-def _relations(seconds: Tensor) -> tuple[Tensor, Tensor]:
-    """Bucket of the time gap (B, T, T), and of the distance in events (T, T): ORDER_DISTANCES for what lies ahead."""
-    at = torch.cat([seconds[:, :1], seconds], dim=1)  # the beginning stands at the first event's time
-    gap = (at[:, :, None] - at[:, None, :]).clamp(min=0.5).log2().add(1).clamp(0, GAP_BUCKETS - 1).long()
-    place = torch.arange(at.shape[1], device=at.device)
+def gap_buckets(now: Tensor, at: Tensor) -> Tensor:
+    """Bucket of the time gap of each of the times `now` (B, N) to each of the times `at` (B, T), (B, N, T)."""
+    gap = now[:, :, None] - at[:, None, :]
+    return gap.clamp(min=0.5).log2().add(1).clamp(0, GAP_BUCKETS - 1).long()
+
+
+def distances(n: int, device: torch.device) -> Tensor:
+    """Bucket of the distance in events of n positions, (n, n): ORDER_DISTANCES for what lies ahead."""
+    place = torch.arange(n, device=device)
     behind = place[:, None] - place
     distance = (2 * behind.clamp(min=0).add(1).float().log2()).long().clamp(max=ORDER_DISTANCES - 1)
-    return gap, distance.masked_fill(behind < 0, ORDER_DISTANCES)
+    return distance.masked_fill(behind < 0, ORDER_DISTANCES)
 
 
 def log_survival(logits: Tensor) -> Tensor:

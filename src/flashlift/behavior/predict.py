@@ -85,14 +85,24 @@ class BehaviorModel:
 
     def intent_at(self, histories: Histories, snapshots: Snapshots, horizons_hours: Sequence[float]) -> FloatArray:
         """The same for snapshots of histories coded by this model's vocabulary, (n, n_horizons)."""
+        intent = self.known_intent
+        with inference(self.config.threads):
+            logs = read(self.timing, histories, snapshots, self.config).log_survival
+        return intent.probability(logs, histories, snapshots, horizons_hours)
+
+    @property
+    def known_intent(self) -> PurchaseIntent:
+        """The purchase intent.
+
+        Raises:
+            InsufficientDataError: there is none.
+        """
         if self.intent is None:
             raise InsufficientDataError(
                 "The behavior model has no purchase intent, because its log holds too few purchases around the end of "
                 "training. Train it on a longer log; ranking works without."
             )
-        with inference(self.config.threads):
-            logs = read(self.timing, histories, snapshots, self.config).log_survival
-        return self.intent.probability(logs, histories, snapshots, horizons_hours)
+        return self.intent
 
     def category_probability(
         self, events: pl.DataFrame, customers: Sequence[str], at: datetime, *, level: int | None = None

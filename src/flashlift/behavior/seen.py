@@ -12,7 +12,7 @@ from flashlift.behavior.histories import WANTED, Histories, count_before
 from flashlift.behavior.snapshots import DAY, Snapshots
 from flashlift.protocols import IntArray
 
-__all__ = ["N_OWN", "Seen"]
+__all__ = ["N_OWN", "Met", "Seen"]
 
 N_OWN = 4
 Float32 = npt.NDArray[np.float32]
@@ -55,12 +55,6 @@ class Seen:
     def repeats(self) -> bool:
         """Whether anybody met an item twice: where nobody does, own history says nothing."""
         return len(self.pair) < len(self.at)
-
-    def has(self, codes: IntArray) -> npt.NDArray[np.bool_]:
-        """Whether anybody met the item, same shape."""
-        table = np.zeros(self.n_codes, dtype=np.bool_)
-        table[self.pair % self.n_codes] = True
-        return table[codes]
 
     def met(self, snapshots: Snapshots, at_most: int) -> IntArray:
         """Codes of the items that each customer met at any time in the log, (n, m), m <= at_most, filled up with 0."""
@@ -119,5 +113,47 @@ class Seen:
         kept = end > begin
         times, last, moment = (end - begin)[kept], self.at[end[kept] - 1], moment[kept]
         n_events = self.histories.end(snapshots.customer, snapshots.at) - self.histories.offsets[snapshots.customer]
-        columns = [np.ones(len(times)), np.log(times), np.log1p((moment - last) / DAY), np.log(n_events[row[kept]])]
-        return kept, np.stack(columns, axis=1).astype(np.float32)
+        return kept, _features(times, moment - last, n_events[row[kept]])
+
+
+@dataclass(slots=True, kw_only=True)
+class Met:
+    """What one customer met, kept up to date event by event.
+
+    Args:
+        row_of: code of an item -> its row.
+        table: code, times, last time in microseconds of each row, (rows and room for more, 3).
+    """
+
+    row_of: dict[int, int]
+    table: IntArray
+
+    @classmethod
+    def of(cls, histories: Histories, stop: int) -> Self:
+        """From the first `stop` events of the only customer of the histories."""
+        wanted = np.array(WANTED)[histories.kind[:stop]] & (histories.item[:stop] > 0)
+        code, row, times = np.unique(histories.item[:stop][wanted], return_inverse=True, return_counts=True)
+        last = np.zeros(len(code), dtype=np.int64)
+        last[row] = histories.at[:stop][wanted]  # the last of several stays, and events are in order of time
+        row_of = {item: row for row, item in enumerate(code.tolist())}
+        return cls(row_of=row_of, table=np.stack([code, times, last], axis=1))
+
+    def add(self, code: int, kind: int, at: int) -> None:
+        """Count an event at any moment (microseconds)."""
+        if not (WANTED[kind] and code > 0):
+            return
+        row = self.row_of.setdefault(code, len(self.row_of))
+        if row == len(self.table):
+            self.table = np.concatenate([self.table, np.zeros((row + 8, 3), dtype=np.int64)])
+        entry = self.table[row]
+        entry[:] = code, entry[1] + 1, max(entry[2], at)
+
+    def features(self, at: int, n_events: int) -> tuple[IntArray, Float32]:
+        """Codes met (m,), and the columns of `Seen.features` at a moment after the last of n events, (m, N_OWN)."""
+        code, times, last = self.table[: len(self.row_of)].T
+        return code, _features(times, at - last, np.full(len(code), n_events))
+
+
+def _features(times: IntArray, since: IntArray, n_events: IntArray) -> Float32:
+    columns = [np.ones(len(times)), np.log(times), np.log1p(since / DAY), np.log(n_events)]
+    return np.stack(columns, axis=1).astype(np.float32)

@@ -10,15 +10,15 @@ from typing import Self
 import numpy as np
 import polars as pl
 import torch
-from torch.nn import functional as F  # noqa: N812
 
-from flashlift.behavior.batches import batch, last_windows, present
+from flashlift.behavior.batches import present
 from flashlift.behavior.histories import instant
 from flashlift.behavior.live_history import LiveHistory
+from flashlift.behavior.memory import Follower
+from flashlift.behavior.model import log_survival
 from flashlift.behavior.predict import BehaviorModel
 from flashlift.behavior.promotions import phase_at
 from flashlift.behavior.reading import inference
-from flashlift.behavior.seen import Seen
 from flashlift.behavior.snapshots import Snapshots
 from flashlift.behavior.trend import trend_now
 from flashlift.protocols import FloatArray, IntArray
@@ -50,7 +50,8 @@ class Live:
         model: the model.
         at: the moment of `trend`; prepare again when it is old (popularity changes by the hour, not by the click).
         codes: item id -> code.
-        vectors: unit vectors by code, (V, C).
+        ranking: reads customers for the ranking; its item vectors are of unit length.
+        timing: reads them for the time of the next order.
         trend: log popularity by code, (V,).
         usual: item code -> usual price, and usual price in its category, NaN where unknown, (V, 2).
         labels: channel and region -> value -> code.
@@ -60,7 +61,8 @@ class Live:
     model: BehaviorModel
     at: datetime
     codes: dict[str, int]
-    vectors: torch.Tensor
+    ranking: Follower
+    timing: Follower
     trend: torch.Tensor
     usual: FloatArray
     labels: dict[str, dict[str, int]]
@@ -73,7 +75,9 @@ class Live:
         ids = items[Events.item_id.name].to_list()
         trend = np.append(-np.inf, trend_now(events, at, ids, model.config.trend_days)).astype(np.float32)
         with inference(model.config.threads):
-            vectors = F.normalize(model.network.item(torch.arange(len(ids) + 1)), dim=-1)
+            ranking, timing = (
+                Follower.of(network, len(ids) + 1, model.config.max_length) for network in (model.network, model.timing)
+            )
         prices = items.select("usual_price", "category_price").fill_null(float("nan")).to_numpy()
         promotions = model.promotions.sort(Promotions.start.name).select(
             Promotions.item_id.name, pair=pl.concat_list(Promotions.start.name, Promotions.end.name)
@@ -82,7 +86,8 @@ class Live:
             model=model,
             at=at,
             codes=dict(zip(ids, range(1, len(ids) + 1), strict=True)),
-            vectors=vectors,
+            ranking=ranking,
+            timing=timing,
             trend=torch.from_numpy(trend),
             usual=np.vstack([np.full((1, 2), np.nan), prices]),
             labels={
@@ -128,26 +133,26 @@ class Live:
         """Items to be kept and scored again and again."""
         codes = np.array([self.codes.get(item, 0) for item in item_ids], dtype=np.int64)
         index = torch.from_numpy(codes)
-        return Candidates(codes=codes, vectors=self.vectors[index], trend=self.trend[index])
+        return Candidates(codes=codes, vectors=self.ranking.items[index], trend=self.trend[index])
 
     def score(self, history: LiveHistory, candidates: Candidates, at: datetime) -> FloatArray:
         """Log P(next item) up to a constant, (n_candidates,); minus infinity for items that the model does not know.
 
-        The same as `BehaviorModel.score` for items that the model knows.
+        The same as `BehaviorModel.score` for items that the model knows, where the history is read from the same event
+        on; see `memory.Follower`.
         """
-        network, moment = self.model.network, Snapshots(customer=np.zeros(1, np.int64), at=np.array([instant(at)]))
-        own = Seen.build(history.coded, len(self.vectors))
+        network, now = self.model.network, instant(at)
+        own, values = history.own(now)
+        row = np.full(len(self.trend), -1)
+        row[own] = np.arange(len(own))
+        met = np.flatnonzero(row[candidates.codes] >= 0)
         with inference(self.model.config.threads):
-            windows = last_windows(history.coded, moment, self.model.config.max_length)
-            state = network(batch(history.coded, windows))[:, int(windows.length[0])]
-            query = network.item_query(network.answer(state, present(history.coded, moment)))[0]
-            taste = network.log_scale.exp() * (candidates.vectors @ query)
+            answer = network.answer(history.read(self.ranking, now), present(history.coded, _moment(now)))
+            taste = network.log_scale.exp() * (candidates.vectors @ network.item_query(answer)[0])
             scores = network.item_logit(taste, candidates.trend, None)
-            met = np.flatnonzero(own.has(candidates.codes))
             if len(met):
-                index, values = torch.from_numpy(met), own.features(moment, candidates.codes[met][None])[0]
-                popular = candidates.trend[index]
-                scores[index] = network.item_logit(taste[index], popular, torch.from_numpy(values))
+                index, known = torch.from_numpy(met), torch.from_numpy(values[row[candidates.codes[met]]])
+                scores[index] = network.item_logit(taste[index], candidates.trend[index], known)
         result: FloatArray = scores.double().numpy()
         return result
 
@@ -158,6 +163,15 @@ class Live:
             InsufficientDataError: the model has no purchase intent.
             InputError: a horizon is not in (0, 720] hours.
         """
-        moment = Snapshots(customer=np.zeros(1, np.int64), at=np.array([instant(at)]))
-        probability: FloatArray = self.model.intent_at(history.coded, moment, horizons_hours)[0]
+        intent, network, moment = self.model.known_intent, self.model.timing, _moment(instant(at))
+        with inference(self.model.config.threads):
+            known = present(history.coded, moment)
+            answer = network.answer(history.read(self.timing, instant(at)), known)
+            logs = log_survival(network.hazards(answer, known)).double().numpy()
+        probability: FloatArray = intent.probability(logs, history.coded, moment, horizons_hours)[0]
         return probability
+
+
+def _moment(at: int) -> Snapshots:
+    """The only customer at a moment (microseconds)."""
+    return Snapshots(customer=np.zeros(1, dtype=np.int64), at=np.array([at]))
