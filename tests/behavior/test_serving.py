@@ -6,6 +6,7 @@ import pytest
 from tests.behavior.log import SPLIT, hours, log
 
 from flashlift.behavior import Live
+from flashlift.behavior.histories import instant
 from flashlift.errors import InputError
 
 AT = SPLIT.valid_end
@@ -47,6 +48,15 @@ def test_lines_of_one_order_begin_one_purchase(live, events):
         live.add(history, "purchase", "i1", AT + timedelta(minutes=minutes), order_id=order)
     live.add(history, "view", "i1", AT + timedelta(minutes=4))
     assert len(history) == 5 and len(history.coded.order_at) == 3
+
+
+def test_orders_of_the_log_keep_what_is_known_of_them(live, model):
+    earlier = log({"customer_id": ["c"] * 2, "item_id": ["i1", "i2"], "hours": [1.0, 5.0], "price": [3.0, 7.0]})
+    history = live.history(earlier, "c", AT)
+    live.add(history, "purchase", "i1", hours(3), price=4.0)
+    live.add(history, "purchase", "i3", hours(5), price=4.0)  # at the instant of an order that began
+    assert history.coded.order_at.tolist() == [instant(hours(h)) for h in (1, 3, 5)]
+    np.testing.assert_array_equal(history.coded.order_value, np.float32([3.0, np.nan, 7.0]))
 
 
 def test_events_of_one_instant_keep_their_order(live, events):

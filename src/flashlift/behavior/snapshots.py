@@ -53,15 +53,17 @@ def facts(histories: Histories, snapshots: Snapshots) -> npt.NDArray[np.float32]
     events in the last 1, 7, 30, 90 days; orders in the last 7, 30, 90 days. Only events before the snapshot are read.
     """
     who, now = snapshots.customer, snapshots.at
-    first, end = histories.offsets[who], histories.end(who, now)
-    first_order, order_end = histories.order_offsets[who], histories.order_end(who, now)
+    ends = histories.end(who[:, None], now[:, None] - np.array([0, *EVENT_DAYS]) * DAY)
+    order_ends = histories.order_end(who[:, None], now[:, None] - np.array([0, *ORDER_DAYS]) * DAY)
+    first, end = histories.offsets[who], ends[:, 0]
+    first_order, order_end = histories.order_offsets[who], order_ends[:, 0]
     columns = [
         np.where(end > first, now - _at(histories.at, end - 1), 0) / HOUR,
         np.where(order_end > first_order, now - _at(histories.order_at, order_end - 1), 0) / HOUR,
         np.where(end > first, now - _at(histories.at, first), 0) / HOUR,
         order_end - first_order,
-        *(end - histories.end(who, now - days * DAY) for days in EVENT_DAYS),
-        *(order_end - histories.order_end(who, now - days * DAY) for days in ORDER_DAYS),
+        *(end - ends[:, 1:].T),
+        *(order_end - order_ends[:, 1:].T),
     ]
     return np.log1p(np.stack(columns, axis=1)).astype(np.float32)
 
