@@ -57,7 +57,7 @@ def facts(histories: Histories, snapshots: Snapshots) -> npt.NDArray[np.float32]
     order_ends = histories.order_end(who[:, None], now[:, None] - np.array([0, *ORDER_DAYS]) * DAY)
     first, end = histories.offsets[who], ends[:, 0]
     first_order, order_end = histories.order_offsets[who], order_ends[:, 0]
-    columns = [
+    columns: list[FloatArray | IntArray] = [
         np.where(end > first, now - _at(histories.at, end - 1), 0) / HOUR,
         np.where(order_end > first_order, now - _at(histories.order_at, order_end - 1), 0) / HOUR,
         np.where(end > first, now - _at(histories.at, first), 0) / HOUR,
