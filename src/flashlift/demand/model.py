@@ -17,7 +17,7 @@ from flashlift.demand.baseline import Baseline
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.draws import PosteriorDraws
 from flashlift.demand.event_study import MissingShare
-from flashlift.demand.forecast import daily_units, day_slots, planned_sales
+from flashlift.demand.forecast import daily_units, day_slots, day_table, planned_sales
 from flashlift.demand.horizon import look_ahead
 from flashlift.demand.noise import Noise
 from flashlift.demand.posterior import draw_effects, elasticity_summary, lift_curves
@@ -32,7 +32,8 @@ from flashlift.protocols import FloatArray, IntArray
 
 __all__ = ["FittedDemand"]
 
-_LEVEL = 0.9
+
+_DECIMALS = 6  # of drawn parameters: a plan may turn on the last bits, and those differ between machines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,30 +123,25 @@ class FittedDemand:
         state = self.state.choose(rows, self.fresh, groups)
         with threadpool_limits(limits=1, user_api="blas"):  # sums in one order, however many threads there are
             horizon = look_ahead(
-                self.baseline,
-                state,
-                self.profile,
-                slots,
-                origin_day=self.origin_day,
-                longest=self.config.horizon_days,
+                self.baseline, state, self.profile, slots, origin_day=self.origin_day, longest=self.config.horizon_days
             )
             visibility, elasticity = self._draw_effects(rows, groups, n_draws, rng)
         lump = self.lump[rows]
         return PosteriorDraws(
-            slot_units=horizon.slot_units,
-            rest_units=horizon.rest_units,
+            slot_units=horizon.slot_units.round(_DECIMALS),
+            rest_units=horizon.rest_units.round(_DECIMALS),
             in_horizon=horizon.in_horizon,
             lump=lump,
-            visibility=visibility,
-            elasticity=elasticity,
-            level=self.noise.draw_levels(horizon.units_28, lump, n_draws, rng),
-            slot_level=self.noise.draw_slot_levels(slots, n_draws, rng),
+            visibility=visibility.round(_DECIMALS),
+            elasticity=elasticity.round(_DECIMALS),
+            level=self.noise.draw_levels(horizon.units_28, lump, n_draws, rng).round(_DECIMALS),
+            slot_level=self.noise.draw_slot_levels(slots, n_draws, rng).round(_DECIMALS),
             cell_sd=float(np.sqrt(np.log1p(self.noise.cell))),
-            pull_forward=self.pull.draw(n_draws, rng),
+            pull_forward=self.pull.draw(n_draws, rng).round(_DECIMALS),
             effects=diversion(
-                self.diverted.mean,
+                round(self.diverted.mean, _DECIMALS),
                 substitute_groups(items["category"].to_list(), items["title"].to_list()),
-                horizon.units_28,
+                horizon.units_28.round(_DECIMALS),
             ),
             deepest=np.where(rows >= 0, self.deepest[rows], self.deepest_category[groups]),
             identified=self.identified,
@@ -182,21 +178,8 @@ class FittedDemand:
         Returns:
             `item_id`, `date`, `mean`, `ci_lower`, `ci_upper`, sorted by item and date.
         """
-        edges = [
-            np.stack([part.mean(2), *np.quantile(part, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=2)])
-            for part in self.daily_units(start, days, n_draws=n_draws, rng=rng, promotions=promotions)
-        ]
-        mean, lower, upper = np.concatenate(edges, axis=1).reshape(3, -1)
-        dates = pl.date_range(start, start + timedelta(days=days - 1), eager=True)
-        return pl.DataFrame(
-            {
-                "item_id": [item_id for item_id in self.item_ids for _ in range(days)],
-                "date": pl.concat([dates] * len(self.item_ids)),
-                "mean": mean,
-                "ci_lower": lower,
-                "ci_upper": upper,
-            }
-        )
+        blocks = self.daily_units(start, days, n_draws=n_draws, rng=rng, promotions=promotions)
+        return day_table(blocks, self.item_ids, start, days)
 
     def daily_units(
         self, start: date, days: int, *, n_draws: int, rng: np.random.Generator, promotions: pl.DataFrame | None = None

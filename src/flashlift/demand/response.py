@@ -29,7 +29,8 @@ _WITHIN = np.diag([0.25**2, 0.8**2])  # where the prior of the covariances is ce
 _BETWEEN = np.diag([0.15**2, 0.5**2])
 _PRIOR_COUNT = 5.0
 _CONTROL_MEAN = np.array([0.0, 0.0, 0.0, 0.0, 1.0])  # state, log position, not by lot, the same times x, expected gap
-_CONTROL_SD = np.array([0.3, 0.5, 0.3, 0.5, 0.35])
+# What is left of the bias of chosen sales after the expected gap is small; a wide prior would throw their weight away.
+_CONTROL_SD = np.array([0.3, 0.5, 0.1, 0.2, 0.35])
 _P = 2 + len(_CONTROL_SD)  # effects and controls
 _J = 2 + _P  # effects of the child, effects of the parent, controls
 

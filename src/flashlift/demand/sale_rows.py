@@ -10,7 +10,7 @@ from flashlift.demand.baseline import CrossFit
 from flashlift.demand.panel import Panel
 from flashlift.demand.profile import by_day
 from flashlift.demand.response import SaleRows
-from flashlift.demand.selection import MerchantRule, passing_state
+from flashlift.demand.selection import MerchantRule, drawn_by_lot, passing_state
 from flashlift.demand.state import MIN_HISTORY
 from flashlift.protocols import FloatArray, IntArray
 
@@ -40,8 +40,8 @@ def sale_rows(
     keep = np.flatnonzero(usable & (baseline > 1e-4))
     kept = sales[keep]
     x = -np.log1p(-np.minimum(kept["depth"].to_numpy(), 0.95))
-    chosen = ~kept["randomized"].to_numpy().astype(bool)
     demand, others = passing_state(cross, item[keep], origin[keep], rng)
+    chosen = ~drawn_by_lot(kept["randomized"].to_numpy().astype(bool), demand, x)
     rule = MerchantRule.learn(demand, x, chosen, others, hidden)
     log.info("The merchant's rule: %s", rule)
     rows = SaleRows(

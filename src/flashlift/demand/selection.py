@@ -14,19 +14,25 @@ coefficient is uncertain around 1.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import pearsonr
 
 from flashlift.demand.baseline import CrossFit
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["MerchantRule", "passing_state"]
+__all__ = ["MerchantRule", "drawn_by_lot", "passing_state"]
+
+log = logging.getLogger(__name__)
 
 _NEAR = 4
 _REFERENCES = 60
 _MIN_SALES = 50
+_FEWEST_LOTS = 10
+_STEERED = 1e-3
 
 
 def passing_state(
@@ -52,6 +58,32 @@ def _near_over_far(cross: CrossFit, item: IntArray, origin: IntArray) -> FloatAr
     near = cross.forecast(item, origin, np.full(len(item), _NEAR))
     far = cross.forecast(item, origin, np.full(len(item), _NEAR + 7 * weeks))
     return np.asarray(np.log(near / far))
+
+
+def drawn_by_lot(marked: npt.NDArray[np.bool_], state: FloatArray, x: FloatArray) -> npt.NDArray[np.bool_]:
+    """Sales that are marked as randomized and look it: their depths do not follow the known demand state.
+
+    Where the correlation of depth and state is too large for chance (1 in 1,000), the mark is believed of none of
+    them: what was called a test was steered.
+
+    Args:
+        marked: sales that the log calls randomized.
+        state: known demand state at each sale.
+        x: -log(1 - depth) of each sale.
+    """
+    m, depth = state[marked], x[marked]
+    if len(m) < _FEWEST_LOTS or np.ptp(m) == 0 or np.ptp(depth) == 0:
+        return marked
+    pvalue = float(pearsonr(m, depth).pvalue)
+    if pvalue >= _STEERED:
+        return marked
+    log.warning(
+        "%d sales are marked as randomized, but their discounts follow the state of demand (p = %.1g): they are read "
+        "as chosen. Draw depth and time by lot, or drop the mark.",
+        len(m),
+        pvalue,
+    )
+    return np.zeros_like(marked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
