@@ -36,7 +36,8 @@ class Histories:
         customers: customer ids, in the order asked for.
         offsets: (n_customers + 1,).
         at: microseconds since 1970, UTC, (n_events,).
-        item, kind, channel, region, phase: codes, (n_events,); phase is an index into promotions.PHASES.
+        item, category, kind, channel, region, phase: codes, (n_events,); category is the item's; phase is an index into
+            promotions.PHASES.
         price: ln price, ln(price / usual), ln(price / usual in the category), NaN where unknown, (n_events, 3).
         order_offsets: (n_customers + 1,) into the arrays of orders.
         order_at: start of each order in microseconds, rising within a customer.
@@ -48,6 +49,7 @@ class Histories:
     offsets: IntArray
     at: IntArray
     item: IntArray
+    category: npt.NDArray[np.int16]
     kind: npt.NDArray[np.int8]
     channel: npt.NDArray[np.int16]
     region: npt.NDArray[np.int16]
@@ -87,6 +89,7 @@ class Histories:
             offsets=_offsets(frame["row"], len(names)),
             at=_micros(frame[at]),
             item=frame["code"].fill_null(0).to_numpy().astype(np.int64),
+            category=frame["category"].fill_null(0).to_numpy().astype(np.int16),
             kind=frame[Events.event.name].cast(pl.Enum(EVENT_KINDS)).to_physical().to_numpy().astype(np.int8),
             channel=vocabulary.label_codes("channel", frame[Events.channel.name]).astype(np.int16),
             region=vocabulary.label_codes("region", frame[Events.region.name]).astype(np.int16),

@@ -23,7 +23,7 @@ from flashlift.schema import EVENT_KINDS, Events
 __all__ = ["LiveHistory"]
 
 
-EVENT_FIELDS = ("at", "item", "kind", "channel", "region", "phase", "price")
+EVENT_FIELDS = ("at", "item", "category", "kind", "channel", "region", "phase", "price")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,6 +68,7 @@ class LiveHistory:
         at: datetime,
         *,
         item: int,
+        category: int = 0,
         price: tuple[float, float, float] = (np.nan, np.nan, np.nan),
         order_id: str | None = None,
         channel: int = 0,
@@ -80,6 +81,7 @@ class LiveHistory:
             event: one of EVENT_KINDS.
             at: when, UTC.
             item: code of the item; 0 if it has none.
+            category: code of its category.
             price: as in `Histories.price`.
             order_id: of a purchase or refund.
             channel: its code.
@@ -93,9 +95,9 @@ class LiveHistory:
             raise InputError(f"There is no event {event!r}. Use one of {', '.join(EVENT_KINDS)}.")
         moment, kind = instant(at), EVENT_KINDS.index(event)
         place = int(np.searchsorted(self.coded.at, moment, side="right"))
-        values = {"at": moment, "item": item, "kind": kind, "channel": channel, "region": region, "phase": phase}
+        values = dict(zip(EVENT_FIELDS, (moment, item, category, kind, channel, region, phase, price), strict=True))
         n = len(self) + 1
-        for name, value in (values | {"price": price}).items():
+        for name, value in values.items():
             self.room[name] = rows = _with_room(self.room[name], n)
             rows[place + 1 : n] = rows[place : n - 1]
             rows[place] = value

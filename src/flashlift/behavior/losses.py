@@ -17,6 +17,7 @@ from flashlift.behavior.config import BehaviorConfig
 from flashlift.behavior.histories import WANTED, Histories
 from flashlift.behavior.model import EventTransformer, hazard_loss, value_loss
 from flashlift.behavior.next_item import draw_negatives, next_item_loss
+from flashlift.behavior.own_categories import own_categories
 from flashlift.behavior.seen import Seen
 from flashlift.behavior.snapshots import Snapshots, hours_to_purchase, next_order, spent
 from flashlift.behavior.trend import Trend
@@ -154,7 +155,9 @@ class Losses:
         category, value = histories.order_category[index], np.log(histories.order_value[index])
         rows = np.flatnonzero(seen & (category > 0))
         if len(rows):
-            each = F.cross_entropy(network.category(answer[send(rows)]), send(category[rows]), reduction="none")
+            own = own_categories(histories, snapshots.take(rows))
+            logits = network.category_logits(answer[send(rows)], own)
+            each = F.cross_entropy(logits, send(category[rows] - 1), reduction="none")
             losses["category_loss"] = config.category_weight * _mean(each, send(relative[rows]))
         rows = np.flatnonzero(seen & np.isfinite(value))
         if len(rows):

@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 from flashlift.behavior.config import BehaviorConfig
 from flashlift.behavior.histories import GAP_BUCKETS, PRICES
 from flashlift.behavior.item_vectors import ItemVectors
+from flashlift.behavior.own_categories import OwnCategories
 from flashlift.behavior.piecewise import PiecewiseLinear
 from flashlift.behavior.promotions import PHASES
 from flashlift.behavior.snapshots import N_FACTS
@@ -145,6 +146,7 @@ class EventTransformer(nn.Module):
         self.usual = nn.Linear(N_PRESENT, len(HAZARD_HOURS))
         self.deviation = nn.Linear(width, len(HAZARD_HOURS))
         self.category = nn.Linear(width, vocabulary.count("category"))
+        self.own_category_weight = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 1.0]))  # see own_categories.py
         self.category_scale: Tensor
         self.value = nn.Linear(width, 2)
         self.own_value_prior = nn.Parameter(torch.zeros(()))  # ln of how many own orders the shop's mean counts for
@@ -235,10 +237,12 @@ class EventTransformer(nn.Module):
         logit: Tensor = taste + popular + own @ self.own_weight
         return logit
 
-    def category_logits(self, answer: Tensor) -> Tensor:
+    def category_logits(self, answer: Tensor, own: OwnCategories) -> Tensor:
         """Logits of the known categories, codes from 1 on, (N, n_categories), from answers (N, C); see orders.py."""
-        logits: Tensor = self.category_scale * self.category(answer)[:, 1:]
-        return logits
+        row, code, values = (torch.from_numpy(part).to(answer.device) for part in own)
+        more = values @ self.own_category_weight
+        logits: Tensor = self.category(answer).index_put((row, code), more.to(answer.dtype), accumulate=True)
+        return self.category_scale * logits[:, 1:]
 
     def order_value(self, answer: Tensor, spent: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation of the next order's ln value, (N,) each, given that there is one.

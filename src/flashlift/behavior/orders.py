@@ -14,6 +14,7 @@ from flashlift.behavior.config import BehaviorConfig
 from flashlift.behavior.histories import Histories, instant
 from flashlift.behavior.intent import calibration_snapshots
 from flashlift.behavior.model import EventTransformer
+from flashlift.behavior.own_categories import own_categories
 from flashlift.behavior.predict import BehaviorModel
 from flashlift.behavior.reading import inference, read
 from flashlift.behavior.sample import read_sample
@@ -44,7 +45,8 @@ def calibrate_categories(
     if len(category) < ENOUGH:
         return
     with inference(config.threads):
-        logits = network.category_logits(read(network, histories, snapshots, config).answer).double()
+        answer = read(network, histories, snapshots, config).answer
+        logits = network.category_logits(answer, own_categories(histories, snapshots)).double()
         target = torch.from_numpy(category - 1)
 
         def loss(log_scale: float) -> float:
@@ -90,7 +92,7 @@ def order_report(
         )
     with inference(model.config.threads):
         answer = read(model.network, histories, snapshots, model.config).answer
-        logits = model.network.category_logits(answer).numpy()
+        logits = model.network.category_logits(answer, own_categories(histories, snapshots)).numpy()
         own_orders = spent(histories, snapshots)
         foreseen = model.network.order_value(answer, torch.from_numpy(own_orders))[0].double().numpy()
     last = histories.order_end(snapshots.customer, snapshots.at) - 1

@@ -21,6 +21,7 @@ from flashlift.behavior.content import Content
 from flashlift.behavior.histories import Histories, instant
 from flashlift.behavior.intent import check_horizons
 from flashlift.behavior.model import HAZARD_HOURS, EventTransformer
+from flashlift.behavior.own_categories import own_categories
 from flashlift.behavior.prediction import Prediction, best_items, median_hours
 from flashlift.behavior.purchase import PurchaseIntent
 from flashlift.behavior.reading import inference, item_scores, read
@@ -122,8 +123,10 @@ class BehaviorModel:
         if not names:
             raise InsufficientDataError("No item has a category, so there is none to predict. Fill items.category.")
         histories, rows = self._histories(events, customers, at)
+        snapshots = _everybody(histories, at)
         with inference(self.config.threads):
-            leaf = self._categories(read(self.network, histories, _everybody(histories, at), self.config).answer)[rows]
+            answer = read(self.network, histories, snapshots, self.config).answer
+            leaf = self._categories(answer, histories, snapshots)[rows]
         if level is None:
             return names, leaf
         parents = ["/".join(name.split("/")[:level]) for name in names]
@@ -217,7 +220,7 @@ class BehaviorModel:
                 logs = read(self.timing, histories, snapshots, self.config).log_survival
                 curve = self.intent.probability(logs, histories, snapshots, grid)[rows]
                 if names := self.vocabulary.values("category"):
-                    leaf = self._categories(answer)[rows]
+                    leaf = self._categories(answer, histories, snapshots)[rows]
                     category = [names[k] for k in leaf.argmax(axis=1)], leaf.max(axis=1)
                 if self.facts.get("largest_order"):
                     value = self._values(answer, histories, snapshots)[rows]
@@ -316,9 +319,10 @@ class BehaviorModel:
         except (KeyError, TypeError, RuntimeError) as error:
             raise ArtifactError(f"{folder} is of another version ({error}). Delete it and train again.") from error
 
-    def _categories(self, answer: torch.Tensor) -> FloatArray:
+    def _categories(self, answer: torch.Tensor, histories: Histories, snapshots: Snapshots) -> FloatArray:
         """P(category of the next order), (n, n_categories), under `inference`."""
-        share: FloatArray = torch.softmax(self.network.category_logits(answer).double(), dim=1).numpy()
+        logits = self.network.category_logits(answer, own_categories(histories, snapshots))
+        share: FloatArray = torch.softmax(logits.double(), dim=1).numpy()
         return share
 
     def _values(self, answer: torch.Tensor, histories: Histories, snapshots: Snapshots) -> FloatArray:

@@ -54,6 +54,7 @@ class Live:
         timing: reads them for the time of the next order.
         trend: log popularity by code, (V,).
         usual: item code -> usual price, and usual price in its category, NaN where unknown, (V, 2).
+        categories: item code -> code of its category, (V,).
         labels: channel and region -> value -> code.
         sales: item id -> starts and ends of its promotions, in order of time.
     """
@@ -65,6 +66,7 @@ class Live:
     timing: Follower
     trend: torch.Tensor
     usual: FloatArray
+    categories: IntArray
     labels: dict[str, dict[str, int]]
     sales: dict[str, list[tuple[datetime, datetime]]]
 
@@ -90,6 +92,7 @@ class Live:
             timing=timing,
             trend=torch.from_numpy(trend),
             usual=np.vstack([np.full((1, 2), np.nan), prices]),
+            categories=np.append(0, items["category"].to_numpy()),
             labels={
                 field: {value: code for code, value in enumerate(model.vocabulary.values(field), start=1)}
                 for field in ("channel", "region")
@@ -122,6 +125,7 @@ class Live:
             event,
             at,
             item=code,
+            category=int(self.categories[code]),
             price=(level, discount, relative),
             order_id=order_id,
             channel=self.labels["channel"].get(channel or "", 0),
