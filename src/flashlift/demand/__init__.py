@@ -1,8 +1,27 @@
 """How many units at this price in this slot, and how many of them are new."""
 
 from flashlift.demand.backtest import Backtest, backtest
+from flashlift.demand.basis import offer_basis
 from flashlift.demand.config import DemandConfig
+from flashlift.demand.examine import Examination, examine
 from flashlift.demand.fit import fit
 from flashlift.demand.model import FittedDemand
+from flashlift.demand.sensitivity import HiddenShock, Robustness, robustness_value, tipping_factor
+from flashlift.demand.stock import SaleOffers, stock_to_order
 
-__all__ = ["Backtest", "DemandConfig", "FittedDemand", "backtest", "fit"]
+__all__ = [
+    "Backtest",
+    "DemandConfig",
+    "Examination",
+    "FittedDemand",
+    "HiddenShock",
+    "Robustness",
+    "SaleOffers",
+    "backtest",
+    "examine",
+    "fit",
+    "offer_basis",
+    "robustness_value",
+    "stock_to_order",
+    "tipping_factor",
+]
