@@ -23,6 +23,7 @@ out = Console()
 err = Console(stderr=True)
 
 SHOWN, SHOWN_ITEMS = 15, 3  # customers of an answer, and items of each
+BEYOND = 0.005  # deeper than past sales by less than this is not worth a word
 BAR = 30  # characters of a curve's longest bar
 OTHER_COLUMNS = 66  # characters of the plan's table beside the titles
 
@@ -108,6 +109,14 @@ def show_plan(planned: Planned, currency: str) -> None:
         show(planned.broken, "Findings")
     if planned.table["cost_assumed"].any():
         out.print("† rests on an assumed unit cost: set the real one, or assumptions.unit_cost_frac.")
+    blind = planned.table["beyond_frac"].null_count()
+    deeper = planned.table.filter(planned.table["beyond_frac"] >= BEYOND).height
+    if blind:
+        out.print(f"[yellow]{blind} offers rest on a response that is not identifiable from these logs:[/] assumed.")
+    if deeper:
+        out.print(f"[yellow]{deeper} offers are deeper than any past sale[/] of their item or its likes; see plan.csv.")
+    if planned.sensitivity:
+        out.print(planned.sensitivity, highlight=False)
     if not best.offers:
         out.print("No offer earns more than the item would earn without a sale, so the best plan is to run none.")
     show(planned.comparison, f"The plan beside rules of thumb, same limits, same fresh draws ({currency})")
@@ -141,9 +150,12 @@ def show_curves(answer: Curves) -> None:
         for name in ("off", "units x", "90 % interval"):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
+        table.add_column("", overflow="fold")
         for row in rows.iter_rows(named=True):
             interval = f"{row['ci_lower']:.2f} to {row['ci_upper']:.2f}"
-            table.add_row(f"{row['discount_frac']:.0%}", f"{row['lift']:.2f}", interval, _bar(row, top))
+            seen = row["beyond_frac"] is not None and row["beyond_frac"] < BEYOND
+            warned = "" if seen else f"[yellow]{row['basis']}[/]"
+            table.add_row(f"{row['discount_frac']:.0%}", f"{row['lift']:.2f}", interval, _bar(row, top), warned)
         out.print(table)
     if not answer.table["identified"].all():
         out.print(

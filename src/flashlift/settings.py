@@ -115,6 +115,9 @@ class AssumptionSettings(_Section):
     return_frac: Fraction = Field(default=0.0, description="share of sold units that come back")
     return_cost: float = Field(default=0.0, ge=0, description="cost of handling one return")
     holding_cost: float = Field(default=0.0, ge=0, description="cost of a unit left over after the horizon")
+    salvage_frac: Fraction = Field(
+        default=0.8, description="what a unit ordered for the sale and left over is still worth, as a share of its cost"
+    )
 
 
 class BehaviorSettings(_Section):
@@ -213,6 +216,9 @@ class CampaignSettings(_Section):
         default=5000, ge=1, description="only so many items that sold most in the last 56 days are considered"
     )
     quota_quantile: float = Field(default=0.999, gt=0, lt=1, description="quantile of drawn units that sets the quota")
+    stock_to_order: bool = Field(
+        default=True, description="tell how many units of each item to order for the sale, in stock.csv and the report"
+    )
     n_draws: int = Field(default=500, ge=20, description="demand draws the plan is optimized on")
     time_limit_s: float = Field(default=60.0, gt=0, description="seconds for the optimizer")
     offers_per_customer: int = Field(default=5, ge=1, description="offers listed for each customer")

@@ -113,6 +113,55 @@ def plan_table(offers: int = 12, slots: int = 4) -> pl.DataFrame:
             "expected_value": np.round(units * price * 0.11, 2),
             "cost_assumed": [True] * offers,
             "stock_assumed": [k % 2 == 0 for k in range(offers)],
+            "beyond_frac": [0.0, 0.1] * (offers // 2) + [0.0] * (offers % 2),
+            "basis": ["within past sales", "10 points deeper than any past sale"] * (offers // 2)
+            + ["within past sales"] * (offers % 2),
+        }
+    )
+
+
+def placebo() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "test": ["real sales", "sale days that were none", "items that were not on sale", "future discounts"],
+            "statistic": ["units in sales", "units on other days", "units of other items", "units before a sale"],
+            "value": [0.92, 0.01, 0.04, -0.21],
+            "ci_lower": [0.70, -0.04, -0.08, -0.29],
+            "ci_upper": [1.17, 0.06, 0.17, -0.12],
+            "verdict": [None, "passed", "undecided", "failed"],
+            "consequence": ["The yardstick.", "The baseline is sound.", "The log cannot tell.", "Customers wait."],
+        }
+    )
+
+
+def lots() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "basis": ["by lot", "by choice", "both", "by choice against by lot"],
+            "quantity": ["elasticity"] * 3 + ["units"],
+            "value": [-2.1, -1.6, -1.9, 0.12],
+            "ci_lower": [-2.9, -2.0, -2.3, 0.02],
+            "ci_upper": [-1.3, -1.2, -1.5, 0.23],
+            "n": [40, 600, 640, 600],
+            "says": ["By chance.", "Chosen.", "What plans use.", "Chosen sales sold 12% more."],
+        }
+    )
+
+
+def stock(items: int = 8) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "item_id": [f"{20_000 + k}" for k in range(items)],
+            "title": [None if k == 5 else title_of(k) for k in range(items)],
+            "offers": [1] * items,
+            "mean_units": [20.5 + k for k in range(items)],
+            "ci_lower": [11.0] * items,
+            "ci_upper": [34.0] * items,
+            "order_units": [None if k == 3 else 22 + k for k in range(items)],
+            "service_level": [None if k == 3 else 0.62 for k in range(items)],
+            "leftover_units": [None if k == 3 else 4.2 for k in range(items)],
+            "lost_units": [None if k == 3 else 2.1 for k in range(items)],
+            "cost_assumed": [True] * items,
         }
     )
 

@@ -21,6 +21,7 @@ Drawn = Callable[[pl.DataFrame], Chart]
 CHARTS: dict[str, tuple[Drawn, pl.DataFrame, str]] = {
     "forecast": (lambda t: charts.forecast(t, held_out_start=date(2011, 11, 12)), tables.forecast_daily(), "actual"),
     "price_curves": (charts.price_curves, tables.curves(), "lift"),
+    "placebo": (charts.placebo, tables.placebo(), "verdict"),
     "elasticities": (charts.elasticities, tables.elasticities(), "elasticity"),
     "calendar": (lambda t: charts.calendar(t, currency="GBP"), tables.plan_table(40), "price"),
     "value_comparison": (lambda t: charts.value_comparison(t, currency="GBP"), tables.comparison(), "ci_lower"),

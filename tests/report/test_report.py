@@ -104,7 +104,7 @@ def test_figures_are_drawn_from_specs_that_parse(page: Page) -> None:
     assert len(set(held)) == len(held)
     curves = tables.curves()["item_id"].n_unique()
     learned = len(metrics_in(tables.learning_curves()))
-    assert len(page.specs) == 6 + curves + 3 + learned  # single charts, a panel per curve, horizon and metric
+    assert len(page.specs) == 7 + curves + 3 + learned  # single charts, a panel per curve, horizon and metric
     assert all("$schema" in spec and "title" not in spec for spec in page.specs)
 
 
@@ -159,8 +159,8 @@ def test_titles_from_the_shop_cannot_act(tmp_path: Path) -> None:
 def test_a_part_that_is_absent_says_why(tmp_path: Path) -> None:
     part = render(made_up.without_prices(), tmp_path)
     assert "No plan The log holds no prices, so there is no plan." in part.text
-    assert part.text.count("The log holds no prices, so there is no demand model.") == 3  # two sections, list of stages
-    assert part.text.count("The log holds no prices, so there is no plan.") == 6  # headline, four sections, list
+    assert part.text.count("The log holds no prices, so there is no demand model.") == 4  # three sections, list
+    assert part.text.count("The log holds no prices, so there is no plan.") == 7  # headline, five sections, list
     assert "event transformer" in part.text
     assert "†" not in part.text
 
@@ -255,3 +255,38 @@ def test_progress_reaches_its_end(tmp_path: Path) -> None:
     write_report(made_up.without_prices(), tmp_path / "r.html", progress=watch)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1][0] == seen[-1][1]
+
+
+def test_trust_is_told_with_verdicts_and_consequences(page: Page, tmp_path: Path) -> None:
+    for words in (
+        "Demand would have to have been 25% higher.",
+        "sale days that were none",
+        "+92% +70% to +117% – The yardstick.",
+        "−21% −29% to −12% failed Customers wait.",
+        "Chosen sales sold 12% more.",
+        "−2.10 −2.90 to −1.30 40 By chance.",
+    ):
+        assert words in page.text
+    alone = render(made_up.small(lots=tables.lots().clear()), tmp_path).text
+    assert "No past sale was drawn by lot" in alone
+    figures = ("value", "ci_lower", "ci_upper")
+    untested = tables.placebo().with_columns(pl.lit(None, pl.Float64).alias(name) for name in figures)
+    silent = render(made_up.small(placebo=untested), tmp_path).text
+    assert "– – passed The baseline is sound." in silent
+
+
+def test_offers_say_what_they_rest_on(page: Page, tmp_path: Path) -> None:
+    assert "10 points deeper than any past sale" in page.text
+    assert "not identifiable" not in page.text
+    blind = tables.plan_table(4).with_columns(
+        beyond_frac=pl.lit(None, pl.Float64), basis=pl.lit("not identifiable from these logs")
+    )
+    text = render(made_up.small(plan_table=blind), tmp_path).text
+    assert "4 of 4 offers rest on a price response that is not identifiable from these logs" in text
+
+
+def test_stock_to_order_is_listed_or_said_to_be_absent(page: Page, tmp_path: Path) -> None:
+    assert "WHITE HANGING HEART T-LIGHT HOLDER 22† 20.5 11 to 34 62%† 4.2† 2.1† 20000" in page.text
+    assert "–† 23.5 11 to 34 –† –† –† 20003" in page.text  # a leftover that loses nothing has no best quantity
+    assert "campaign.stock_to_order" in render(made_up.small(stock=None), tmp_path).text
+    assert "nothing is to be ordered" in render(made_up.small(stock=tables.stock().clear()), tmp_path).text

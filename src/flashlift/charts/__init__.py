@@ -1,7 +1,7 @@
 """Result table -> Altair chart; the same specs in notebooks, reports and the console."""
 
 from flashlift.charts.behavior import reliability
-from flashlift.charts.demand import elasticities, forecast, price_curves
+from flashlift.charts.demand import elasticities, forecast, placebo, price_curves
 from flashlift.charts.export import save
 from flashlift.charts.planning import calendar, limit_prices, value_comparison
 from flashlift.charts.quality import quality
@@ -14,6 +14,7 @@ __all__ = [
     "learning_curves",
     "limit_prices",
     "metrics_in",
+    "placebo",
     "price_curves",
     "quality",
     "reliability",

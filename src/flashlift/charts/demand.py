@@ -11,7 +11,7 @@ import polars as pl
 from flashlift.charts.theme import ACCENT, GOOD, INK, LABEL, MAIN, MUTED, WIDTH, Chart, checked, headed, labeled, styled
 from flashlift.errors import InputError
 
-__all__ = ["elasticities", "forecast", "price_curves"]
+__all__ = ["elasticities", "forecast", "placebo", "price_curves"]
 
 _UTC = alt.Scale(type="utc")
 
@@ -113,6 +113,44 @@ def _curves_title(curves: pl.DataFrame) -> alt.TitleParams:
     return headed(
         f"{own.sum()} of {own.len()} responses rest on the item's own price history",
         "Units at the discount relative to list price; band: 90% interval; gray: response borrowed from other items.",
+    )
+
+
+def placebo(tests: pl.DataFrame, *, small: float = 0.1) -> Chart:
+    """What the comparison finds in real sales, and where there was none.
+
+    Args:
+        tests: `test`, `value`, `ci_lower`, `ci_upper` (relative change of units), `verdict` (null for the real sales).
+        small: change that does not matter; a band on both sides of nothing.
+    """
+    data = checked(tests, ["test", "value", "ci_lower", "ci_upper", "verdict"], "placebo").drop_nulls("value")
+    if data.is_empty():
+        raise InputError("No placebo test could be made, so there is nothing to draw. Leave the chart out.")
+    data = data.with_columns(pl.col("verdict").fill_null("yardstick"))
+    colors = {"yardstick": INK, "passed": GOOD, "undecided": MUTED, "failed": ACCENT}
+    shown = [name for name in colors if name in data["verdict"].to_list()]
+    base = alt.Chart(data).encode(
+        y=alt.Y("test:N", sort=data["test"].to_list(), title=None),
+        color=alt.Color("verdict:N", title=None, scale=alt.Scale(domain=shown, range=[colors[name] for name in shown])),
+        tooltip=["test:N", *(alt.Tooltip(f"{n}:Q", format="+.0%") for n in ("value", "ci_lower", "ci_upper"))],
+    )
+    axis = alt.X("ci_lower:Q", title="change of units against the baseline", axis=alt.Axis(format="+.0%"))
+    limits = pl.DataFrame({"from": [-small], "to": [small], "nothing": [0.0]})
+    band = alt.Chart(limits).mark_rect(color=GOOD, opacity=0.12).encode(x="from:Q", x2="to:Q")
+    nothing = alt.Chart(limits).mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x="nothing:Q")
+    lines = base.mark_rule(strokeWidth=2.5).encode(x=axis, x2="ci_upper:Q")
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x="value:Q")
+    chart = alt.layer(band, nothing, lines, points).properties(width=WIDTH - 160, height=34 * data.height)
+    return styled(chart.properties(title=_placebo_title(data, small)))
+
+
+def _placebo_title(data: pl.DataFrame, small: float) -> alt.TitleParams:
+    tests = data.filter(pl.col("verdict") != "yardstick")
+    failed = tests.filter(verdict="failed").height
+    found = f"{failed} of {tests.height} find a change where nothing was discounted" if failed else "none is failed"
+    return headed(
+        f"Placebo tests: {found}",
+        f"Point and line: change of units and its 90% interval; band: a change below {small:.0%}, too small to matter.",
     )
 
 

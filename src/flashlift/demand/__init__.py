@@ -6,7 +6,8 @@ from flashlift.demand.config import DemandConfig
 from flashlift.demand.examine import Examination, examine
 from flashlift.demand.fit import fit
 from flashlift.demand.model import FittedDemand
-from flashlift.demand.sensitivity import HiddenShock, Robustness, robustness_value, tipping_factor
+from flashlift.demand.placebo import room_for_error
+from flashlift.demand.sensitivity import HiddenShock, Robustness, robustness_value, tipping_factor, tipping_sentence
 from flashlift.demand.stock import SaleOffers, stock_to_order
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "fit",
     "offer_basis",
     "robustness_value",
+    "room_for_error",
     "stock_to_order",
     "tipping_factor",
+    "tipping_sentence",
 ]

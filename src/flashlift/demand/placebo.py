@@ -20,7 +20,7 @@ from flashlift.demand.pooled import PooledEffect, pooled_effect
 from flashlift.demand.windows import Past, Windows, count_windows, on_other_days, on_twins, week_before
 from flashlift.domain import Estimate
 
-__all__ = ["SMALL", "TESTS", "placebo_tests", "verdict"]
+__all__ = ["SMALL", "TESTS", "placebo_tests", "room_for_error", "verdict"]
 
 Verdict = Literal["passed", "failed", "undecided", "not testable"]
 
@@ -110,6 +110,17 @@ def placebo_tests(cross: CrossFit, past: Past, sales: Windows, rng: np.random.Ge
     schema = {"test": pl.String, "statistic": pl.String, "value": pl.Float64, "ci_lower": pl.Float64}
     schema |= {"ci_upper": pl.Float64, "verdict": pl.String, "consequence": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def room_for_error(placebo: pl.DataFrame) -> float | None:
+    """By how much lifts may be overstated for all that the tests on other days and other items know, at least 0.
+
+    The largest upper end of their 90 % intervals; None where neither could be made. The tests on the week before are
+    left out: the baseline of a sale knows that week.
+    """
+    names = [TESTS[name].test for name in ("other_days", "twins")]
+    ends = placebo.filter(pl.col("test").is_in(names))["ci_upper"].drop_nulls().to_list()
+    return max([0.0, *ends]) if ends else None
 
 
 def verdict(found: Estimate | None) -> Verdict:

@@ -26,7 +26,7 @@ from flashlift.demand.response import SaleRows
 from flashlift.errors import InputError
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, SparseEffects
 
-__all__ = ["HiddenShock", "Robustness", "robustness", "robustness_value", "tipping_factor"]
+__all__ = ["HiddenShock", "Robustness", "robustness", "robustness_value", "tipping_factor", "tipping_sentence"]
 
 STRONGEST = 10.0
 """No hidden cause is looked for that moves demand more than tenfold."""
@@ -106,6 +106,25 @@ def tipping_factor(draws: DemandDraws, value: Callable[[DemandDraws], float]) ->
     return float(np.exp(0.5 * (low + high)))
 
 
+def tipping_sentence(factor: float, room: float | None = None) -> str:
+    """The tipping factor in words; beside it the `room` that placebo tests leave for such a cause."""
+    if factor <= 1.0:
+        return "The plan earns nothing on average, even if the log tells everything."
+    if np.isinf(factor):
+        return (
+            f"No hidden cause turns the plan: it would still earn if demand on past sale days had been {STRONGEST:g} "
+            "times higher for reasons that are not in the log."
+        )
+    said = (
+        f"Demand on past sale days would have to have been {factor - 1.0:.0%} higher for reasons that are not in the "
+        "log, and not because of the sale, for the plan to earn nothing."
+    )
+    if room is None:
+        return f"{said} No placebo test could be made that would tell how likely that is."
+    enough = "enough to turn it: test the plan before you trust it" if room >= factor - 1.0 else "less than that"
+    return f"{said} The placebo tests on other days and other items leave room for up to {room:.0%}, {enough}."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Robustness:
     """How robust the price response is; all shares in [0, 1].
@@ -123,6 +142,16 @@ class Robustness:
     state_of_discounts: float
     state_of_units: float
     n: int
+
+    @property
+    def sentence(self) -> str:
+        """The figures in words."""
+        return (
+            f"One hidden cause would have to explain {self.value:.0%} of what is left both of the discounts and of "
+            f"units in past sales to make the price response vanish, and {self.half:.0%} to halve it. For comparison: "
+            f"the demand state before the sale, which the log shows, explains {self.state_of_discounts:.1%} of the "
+            f"discounts and {self.state_of_units:.1%} of units."
+        )
 
 
 def robustness_value(t: float, degrees: float, share: float = 1.0) -> float:

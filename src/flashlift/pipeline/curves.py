@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import polars as pl
 
 from flashlift import charts, demand
+from flashlift.domain import Slot
 from flashlift.errors import InputError, OutputError
 from flashlift.pipeline.shop import Shop
 from flashlift.pipeline.spreadsheet import write_table
@@ -77,7 +80,8 @@ class Curves:
     """The answer.
 
     Args:
-        table: item_id, title, discount_frac, lift, ci_lower, ci_upper (90 %), identified; see `FittedDemand.curves`.
+        table: item_id, title, discount_frac, lift, ci_lower, ci_upper (90 %), identified; see `FittedDemand.curves`;
+            beyond_frac and basis; see `demand.offer_basis`.
         elasticities: of the same items, see `FittedDemand.elasticities`.
     """
 
@@ -103,11 +107,22 @@ def curves(settings: Settings, asked: AskedCurves) -> Curves:
         model.curves(asked.items, asked.discounts)
         .join(titles, on=key, how="left", maintain_order="left")
         .select(key, Items.title.name, "discount_frac", "lift", "ci_lower", "ci_upper", "identified")
+        .hstack(_basis(model, asked))
     )
     elasticities = model.elasticities().filter(pl.col(key).is_in(list(asked.items)))
     if asked.out is not None:
         _write(table, asked.out)
     return Curves(table=table, elasticities=elasticities)
+
+
+def _basis(model: demand.FittedDemand, asked: AskedCurves) -> pl.DataFrame:
+    """What each row of the curves rests on, item by item and discount by discount."""
+    start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=model.origin_day)
+    slot = Slot(slot_id="any", start=start, end=start + timedelta(days=1), positions=1)
+    items = pl.DataFrame({Items.item_id.name: list(asked.items), Items.category.name: [""] * len(asked.items)})
+    draws = model.draw(items, [slot], 1, rng=np.random.default_rng(0))
+    item = np.repeat(np.arange(len(asked.items)), len(asked.discounts))
+    return demand.offer_basis(draws, item, np.tile(np.asarray(asked.discounts), len(asked.items)))
 
 
 def _write(table: pl.DataFrame, path: Path) -> None:

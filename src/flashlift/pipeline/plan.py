@@ -16,6 +16,7 @@ from flashlift.errors import FlashliftError, InsufficientDataError, SettingsErro
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop
 from flashlift.pipeline.spreadsheet import spreadsheet
+from flashlift.pipeline.trust import basis, sensitivity, stock
 from flashlift.protocols import DemandDraws, Progress, silent
 from flashlift.schema import Events, SaleItems
 from flashlift.settings import Settings
@@ -43,6 +44,8 @@ class Planned:
         comparison: plan, value, ci_lower, ci_upper, gross_sales, units, sell_through; the plan is the first row.
         curves: lift against discount of the chosen items.
         design: the test, in words.
+        sensitivity: how strong a hidden cause would turn the plan, in words; empty for an empty plan.
+        stock: units to order of each item; None where the campaign does not ask for it.
     """
 
     plan: Plan
@@ -53,6 +56,8 @@ class Planned:
     comparison: pl.DataFrame
     curves: pl.DataFrame
     design: str
+    sensitivity: str
+    stock: pl.DataFrame | None
 
     @property
     def value(self) -> Estimate:
@@ -85,6 +90,8 @@ def plan(settings: Settings, progress: Progress = silent) -> Planned:
         comparison=done.frames["comparison"],
         curves=done.frames["curves"],
         design=done.frames["design"]["text"].item(),
+        sensitivity=done.frames["sensitivity"]["text"].item(),
+        stock=done.frames.get("stock"),
     )
 
 
@@ -118,22 +125,36 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
     )
     expected = _value(verdict).value
     marks = items.select(SaleItems.item_id.name, SaleItems.cost_assumed.name, SaleItems.stock_assumed.name)
-    table = planning.plan_table(best, campaign, items).join(
-        marks, on=SaleItems.item_id.name, how="left", maintain_order="left"
+    table = (
+        planning.plan_table(best, campaign, items)
+        .join(marks, on=SaleItems.item_id.name, how="left", maintain_order="left")
+        .hstack(basis(best, items, unseen))
     )
     chosen = table[SaleItems.item_id.name].unique(maintain_order=True).to_list()
     titles = items.select(SaleItems.item_id.name, SaleItems.title.name)
     artifacts.write_text(shop.folder / "plan.csv", spreadsheet(table.with_columns(verdict=pl.lit(verdict.sentence))))
     if best.offers:
         _list_offers(settings, shop, best, progress)
-    return {
+    order = {}
+    if c.stock_to_order:
+        order["stock"] = stock(settings, best, campaign, items, unseen)
+        artifacts.write_text(shop.folder / "stock.csv", spreadsheet(order["stock"]))
+    return order | {
         "table": table,
+        "sensitivity": sensitivity(best, campaign, items, unseen, _placebo(shop)),
         "comparison": _compare(verdict, campaign, items, seen, unseen, few),
         "curves": model.curves(chosen, CURVE_DISCOUNTS)
         .cast({SaleItems.item_id.name: pl.String})
         .join(titles, on=SaleItems.item_id.name, how="left"),
         "design": pl.DataFrame({"text": [_design(settings, shop, best, campaign, items, unseen, expected)]}),
     }
+
+
+def _placebo(shop: Shop) -> pl.DataFrame:
+    """The placebo tests of the demand model, which `plan` has made sure of."""
+    trained = shop.evidence("demand")
+    assert trained is not None
+    return trained.frames["placebo"]
 
 
 def _compare(

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from flashlift import events
+from flashlift import demand, events
 from flashlift.account import HORIZON_DAYS
 from flashlift.pipeline.plan import Planned, plan
 from flashlift.pipeline.shop import Shop
@@ -61,6 +61,9 @@ def report(settings: Settings, progress: Progress = silent) -> Path:
             forecast_metrics=frames.get("forecast_metrics"),
             held_out_start=shop.split.valid_end.date(),
             elasticities=frames.get("elasticities"),
+            placebo=frames.get("placebo"),
+            lots=frames.get("lots"),
+            sensitivity=_sensitivity(planned, frames),
             assumptions=_assumptions(settings, planned, frames),
             stages_skipped=skipped,
             **({} if planned is None else _of_plan(planned)),
@@ -81,7 +84,17 @@ def _of_plan(planned: Planned) -> dict[str, Any]:
         "broken": planned.broken,
         "curves": planned.curves,
         "test_design": planned.design,
+        "stock": planned.stock,
     }
+
+
+def _sensitivity(planned: Planned | None, frames: dict[str, pl.DataFrame]) -> tuple[str, ...]:
+    """How strong hidden causes would have to be, a sentence each."""
+    said = [] if planned is None else [planned.sensitivity]
+    robust = frames.get("robustness")
+    if robust is not None:
+        said += [demand.Robustness(**row).sentence for row in robust.iter_rows(named=True)]
+    return tuple(sentence for sentence in said if sentence)
 
 
 def _summary(settings: Settings, shop: Shop) -> dict[str, str]:
@@ -111,6 +124,10 @@ def _assumptions(settings: Settings, planned: Planned | None, frames: dict[str, 
         said.append(f"Unit costs are not in the data; {a.unit_cost_frac:.0%} of the list price is assumed.")
     if table["stock_assumed"].any():
         said.append(f"Stock is not in the data; {a.cover_days:g} days of recent sales are assumed to be on hand.")
+    if planned.stock is not None and not planned.stock.is_empty():
+        said.append(
+            f"A unit that is ordered for the sale and left over is taken to be worth {a.salvage_frac:.0%} of its cost."
+        )
     if frames["assumed"]["visibility"].item():
         said.append(
             "The log records no sales, so price cuts were detected from paid prices. They tell the price response; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 
 import numpy as np
@@ -25,6 +25,8 @@ from flashlift.settings import Settings
 __all__ = ["Trained", "train"]
 
 log = logging.getLogger(__name__)
+
+_ROBUSTNESS = tuple(field.name for field in fields(demand.Robustness))
 
 # Columns that a terminal has room for; the evidence holds all.
 SHOWN = {
@@ -159,11 +161,18 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             shop.tables, until=split.test_end, config=config, rng=np.random.default_rng(seed), progress=progress
         )
         model.save(shop.folder / "demand", inputs=inputs)
+        tested = demand.examine(
+            shop.tables, until=split.test_end, config=config, rng=np.random.default_rng(seed), progress=progress
+        )
+        robust = [] if tested.robustness is None else [asdict(tested.robustness)]
         return {
             "forecast_metrics": judged.metrics,
             "daily": judged.daily,
             "elasticities": model.elasticities(),
             "assumed": pl.DataFrame({"visibility": [model.detected]}),
+            "placebo": tested.placebo,
+            "lots": tested.lots,
+            "robustness": pl.DataFrame(robust, schema=dict.fromkeys(_ROBUSTNESS, pl.Float64)),
         }
 
     return shop.stage("demand", work, settings.split, settings.assumptions.shown_lift, seed)

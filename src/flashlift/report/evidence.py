@@ -33,7 +33,13 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "elasticities": ("item_id", "category", "elasticity", *_INTERVAL, "n_promotions", "identified"),
     "plan_table": (
         *("slot_id", "start", "item_id", "title", "category", "list_price", "price", "discount_frac", "quota"),
-        *("expected_units", "expected_value", "cost_assumed", "stock_assumed"),
+        *("expected_units", "expected_value", "cost_assumed", "stock_assumed", "beyond_frac", "basis"),
+    ),
+    "placebo": ("test", "statistic", "value", *_INTERVAL, "verdict", "consequence"),
+    "lots": ("basis", "quantity", "value", *_INTERVAL, "n", "says"),
+    "stock": (
+        *("item_id", "title", "mean_units", *_INTERVAL, "order_units", "service_level", "leftover_units"),
+        *("lost_units", "cost_assumed"),
     ),
     "comparison": ("plan", "value", *_INTERVAL, "gross_sales", "units", "sell_through"),
     "broken": ("limit", "where", "amount", "unit"),
@@ -67,6 +73,9 @@ class Evidence:
         held_out_start: first day that the demand model did not see.
         curves: lift in units against discount, per item.
         elasticities: price elasticity per item.
+        placebo: tests of the promotion response where nothing was discounted; first row: what real sales did.
+        lots: what randomized sales say beside the shop's own; no rows where the log does not hold both.
+        sensitivity: how strong hidden causes would have to be to turn the conclusions, a sentence each.
         plan: the plan.
         campaign: what it was made for.
         plan_table: its offers with names, prices and marks where a cost or a stock is assumed.
@@ -74,6 +83,7 @@ class Evidence:
         comparison: the plan (first row) and rules of thumb, valued on the same draws.
         broken: what the independent checker found wrong with the plan; no rows for a sound plan.
         test_design: how the gain is to be proved, in words.
+        stock: units to order of each item in the plan.
         assumptions: what the figures rest on, a sentence each.
         stages_skipped: stage (events, behavior, recommend, demand, plan, experiments) -> why it did not run.
 
@@ -100,6 +110,9 @@ class Evidence:
     held_out_start: date | None = None
     curves: pl.DataFrame | None = None
     elasticities: pl.DataFrame | None = None
+    placebo: pl.DataFrame | None = None
+    lots: pl.DataFrame | None = None
+    sensitivity: tuple[str, ...] = ()
     plan: Plan | None = None
     campaign: Campaign | None = None
     plan_table: pl.DataFrame | None = None
@@ -107,6 +120,7 @@ class Evidence:
     comparison: pl.DataFrame | None = None
     broken: pl.DataFrame | None = None
     test_design: str | None = None
+    stock: pl.DataFrame | None = None
     assumptions: tuple[str, ...] = ()
     stages_skipped: Mapping[str, str] = field(default_factory=dict)
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from flashlift import artifacts
 from flashlift.domain import PlanStatus
 from flashlift.protocols import Progress, silent
-from flashlift.report import evidence_sections, plan_sections
+from flashlift.report import evidence_sections, plan_sections, stock_section, trust_section
 from flashlift.report.evidence import Evidence
 from flashlift.report.formats import count, instant, interval, money, percent
 from flashlift.report.marks import legend, mark
@@ -27,7 +27,9 @@ __all__ = ["write_report"]
 SECTIONS = (
     plan_sections.offers,
     plan_sections.comparison,
+    stock_section.stock,
     evidence_sections.price_response,
+    trust_section.trust,
     plan_sections.limits,
     evidence_sections.demand_forecast,
     evidence_sections.customers,

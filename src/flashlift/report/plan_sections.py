@@ -39,6 +39,7 @@ def _offer_blocks(evidence: Evidence) -> tuple[Block, ...]:
         Column(heading="Quota", cell=lambda r: mark(count(r["quota"]), stock=r["stock_assumed"])),
         Column(heading="Units", cell=lambda r: mark(decimal(r["expected_units"], 1), stock=r["stock_assumed"])),
         Column(heading="Gain", cell=lambda r: mark(money(r["expected_value"], currency), cost=r["cost_assumed"])),
+        Column(heading="Rests on", cell=lambda r: r["basis"], holds="words"),
         Column(heading="Category", cell=lambda r: r["category"] or "–", holds="code"),
         Column(heading="Code", cell=lambda r: r["item_id"], holds="code"),
         Column(heading="Slot", cell=lambda r: r["slot_id"], holds="code"),
@@ -55,9 +56,22 @@ def _offer_blocks(evidence: Evidence) -> tuple[Block, ...]:
         if part
     )
     return (
+        *_warning(rows),
         figure(charts.calendar(rows, currency=currency or "units of currency")),
         table(f"All {rows.height} offers" if not hidden else f"First {shown.height} offers", shown, columns, note=note),
     )
+
+
+def _warning(rows: pl.DataFrame) -> list[Block]:
+    """What cannot be known from the log is said before the offers are shown."""
+    blind = rows["beyond_frac"].null_count()
+    if not blind:
+        return []
+    text = (
+        f"{blind} of {rows.height} offers rest on a price response that is not identifiable from these logs: prices "
+        "moved too little. Theirs is an assumption of the settings; run a small test before the sale."
+    )
+    return [Note(text=text, tone="alert")]
 
 
 def limits(evidence: Evidence) -> Section:

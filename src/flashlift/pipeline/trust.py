@@ -1,0 +1,66 @@
+"""What a plan rests on: the basis of its offers, the hidden cause that would turn it; and the stock it asks for."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from flashlift import demand, planning
+from flashlift.domain import Campaign, Costs, Plan
+from flashlift.protocols import DemandDraws, FloatArray, IntArray
+from flashlift.schema import SaleItems
+from flashlift.settings import Settings
+
+__all__ = ["basis", "sensitivity", "stock"]
+
+
+def basis(best: Plan, items: pl.DataFrame, draws: DemandDraws) -> pl.DataFrame:
+    """`beyond_frac` and `basis` of each offer, in the order of the plan; see `demand.offer_basis`."""
+    rows, discount = _rows(best, items), np.array([offer.discount_frac for offer in best.offers])
+    return demand.offer_basis(draws, rows, discount)
+
+
+def sensitivity(
+    best: Plan, campaign: Campaign, items: pl.DataFrame, draws: DemandDraws, placebo: pl.DataFrame
+) -> pl.DataFrame:
+    """How strong a hidden cause would turn the plan: `tipping_factor` (null for an empty plan) and `text`."""
+
+    def value(world: DemandDraws) -> float:
+        judged = planning.check(best.offers, campaign, items, world).value
+        return np.nan if judged is None else judged.value
+
+    tips = demand.tipping_factor(draws, value) if best.offers and np.isfinite(value(draws)) else None
+    text = "" if tips is None else demand.tipping_sentence(tips, demand.room_for_error(placebo))
+    schema = {"tipping_factor": pl.Float64, "text": pl.String}
+    return pl.DataFrame({"tipping_factor": [tips], "text": [text]}, schema=schema)
+
+
+def stock(settings: Settings, best: Plan, campaign: Campaign, items: pl.DataFrame, draws: DemandDraws) -> pl.DataFrame:
+    """Units to order of each item in the plan, with its title; see `demand.stock_to_order`."""
+    rows, slots = _rows(best, items), {slot.slot_id: k for k, slot in enumerate(campaign.slots)}
+    cost = items[SaleItems.unit_cost.name].to_numpy()[rows]
+    price = np.array([offer.price for offer in best.offers])
+    offers = demand.SaleOffers(
+        item_id=tuple(offer.item_id for offer in best.offers),
+        item=rows,
+        slot=np.array([slots[offer.slot_id] for offer in best.offers], dtype=np.int64),
+        discount=1.0 - price / items[SaleItems.list_price.name].to_numpy()[rows],
+        price=_kept(price, cost, campaign.costs),
+        unit_cost=cost,
+        salvage=settings.assumptions.salvage_frac * cost - campaign.costs.holding_cost,
+    )
+    titles = items.select(SaleItems.item_id.name, SaleItems.title.name, SaleItems.cost_assumed.name)
+    found = demand.stock_to_order(draws, offers).join(titles, on="item_id", how="left", maintain_order="left")
+    first = ("item_id", "title", "offers")
+    return found.select(*first, pl.exclude(*first, "price"))
+
+
+def _kept(price: FloatArray, cost: FloatArray, costs: Costs) -> FloatArray:
+    """What a sold unit brings after returns: a unit that comes back costs its handling and is sold again."""
+    margin = (1.0 - costs.return_frac) * (price - cost) - costs.return_frac * costs.return_cost
+    return np.maximum(cost + margin, 1e-6)  # a price at which every unit loses; nothing is ordered then
+
+
+def _rows(best: Plan, items: pl.DataFrame) -> IntArray:
+    row = {item_id: k for k, item_id in enumerate(items[SaleItems.item_id.name])}
+    return np.array([row[offer.item_id] for offer in best.offers], dtype=np.int64)
