@@ -12,10 +12,10 @@ from tests.demand.conftest import QUICK, make_events, make_items
 
 from flashlift.demand.baseline import CrossFit, draw_rows
 from flashlift.demand.examine import examine, examine_sales
-from flashlift.demand.fit import sale_rows
 from flashlift.demand.panel import build_panel
 from flashlift.demand.placebo import SMALL, TESTS, verdict
 from flashlift.demand.pooled import pooled_effect
+from flashlift.demand.sale_rows import sale_rows
 from flashlift.demand.state import History
 from flashlift.demand.windows import Past, Windows, count_windows, on_other_days, on_twins, week_before
 from flashlift.domain import Estimate

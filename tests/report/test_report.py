@@ -261,7 +261,7 @@ def test_trust_is_told_with_verdicts_and_consequences(page: Page, tmp_path: Path
     for words in (
         "Demand would have to have been 25% higher.",
         "sale days that were none",
-        "+92% +70% to +117% – The yardstick.",
+        "real sales: units in sales +92% +70% to +117% – The yardstick.",
         "−21% −29% to −12% failed Customers wait.",
         "Chosen sales sold 12% more.",
         "−2.10 −2.90 to −1.30 40 By chance.",

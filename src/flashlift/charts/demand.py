@@ -147,7 +147,11 @@ def placebo(tests: pl.DataFrame, *, small: float = 0.1) -> Chart:
 def _placebo_title(data: pl.DataFrame, small: float) -> alt.TitleParams:
     tests = data.filter(pl.col("verdict") != "yardstick")
     failed = tests.filter(verdict="failed").height
-    found = f"{failed} of {tests.height} find a change where nothing was discounted" if failed else "none is failed"
+    found = (
+        f"{failed} of {tests.height} find a change where nothing was discounted"
+        if failed
+        else "none finds a change where nothing was discounted"
+    )
     return headed(
         f"Placebo tests: {found}",
         f"Point and line: change of units and its 90% interval; band: a change below {small:.0%}, too small to matter.",

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.panel import Panel
 from flashlift.demand.state import MIN_HISTORY, History, State
+from flashlift.errors import InsufficientDataError
 from flashlift.protocols import FloatArray, IntArray
 
 __all__ = ["Baseline", "CrossFit", "Rows", "draw_rows"]
@@ -47,12 +48,21 @@ class Rows:
 
 
 def draw_rows(history: History, panel: Panel, config: DemandConfig, rng: np.random.Generator) -> Rows:
-    """Normal item-days within the row budget, each with an origin 1 to `horizon_days` before it."""
+    """Normal item-days within the row budget, each with an origin 1 to `horizon_days` before it.
+
+    Raises:
+        InsufficientDataError: there are none: every item is on sale, or out of stock, on every day that could tell.
+    """
     item, day = _draw_cells(panel, config.max_rows, rng)
     horizon = rng.integers(1, np.minimum(config.horizon_days, day) + 1)
     origin = day - horizon + 1
     state = history.state(item, origin)
     known = np.flatnonzero(state.days[:, -1] > 0)
+    if not len(known):
+        raise InsufficientDataError(
+            f"Every item of the {panel.n_days} days of the log was on sale, or out of stock, all the time, so nothing "
+            "tells what it sells without a sale. Give a longer log, or leave permanent prices out of the promotions."
+        )
     item, day, horizon, origin = item[known], day[known], horizon[known], origin[known]
     design, features, offset = _describe(state.take(known), panel.first_day + origin, horizon)
     return Rows(

@@ -10,12 +10,12 @@ import polars as pl
 
 from flashlift.demand.baseline import CrossFit, draw_rows
 from flashlift.demand.config import DemandConfig
-from flashlift.demand.fit import sale_rows
 from flashlift.demand.lots import by_lot_and_by_choice
 from flashlift.demand.noise import measure_noise
 from flashlift.demand.panel import Panel, build_panel
 from flashlift.demand.placebo import placebo_tests
 from flashlift.demand.response import SaleRows, fit_response
+from flashlift.demand.sale_rows import sale_rows
 from flashlift.demand.sensitivity import Robustness, robustness
 from flashlift.demand.state import History
 from flashlift.demand.windows import Past, Windows

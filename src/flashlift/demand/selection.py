@@ -116,7 +116,7 @@ class MerchantRule:
             hidden: variance of the demand state that the log does not show.
         """
         m, depth = state[chosen], x[chosen]
-        if len(m) < _MIN_SALES or m.var() < 1e-6 or others.var() < 1e-6:
+        if len(m) < _MIN_SALES or len(others) < _MIN_SALES or m.var() < 1e-6 or others.var() < 1e-6:
             return cls(tilt=0.0, slope=0.0, noise=1.0, hidden=hidden)
         tilt = max(float((others.mean() - m.mean()) / others.var()), 0.0)
         slope = max(float(-np.cov(m, depth)[0, 1] / m.var(ddof=1)), 0.0)

@@ -84,6 +84,7 @@ def stock_to_order(draws: DemandDraws, offers: SaleOffers) -> pl.DataFrame:
     drawn = draws.units(offers.item, offers.slot, offers.discount)
     units = np.zeros((len(item), drawn.shape[1]))
     np.add.at(units, group, drawn)
+    units = np.rint(units)  # draws come in usual quantities per purchase, which need not be whole
     mean = drawn.mean(axis=1) + 1e-9
     price = np.bincount(group, mean * offers.price) / np.bincount(group, mean)
     cost = offers.unit_cost[first]
@@ -122,9 +123,9 @@ _SCHEMA = {
 
 
 def _quantile(units: FloatArray, level: float) -> float:
-    """Smallest whole number that covers the share `level` of the draws; none for level 0, nan for no level."""
+    """Smallest number of units that covers the share `level` of the draws; none for level 0, nan for no level."""
     if not np.isfinite(level):
         return np.nan
     if level <= 0.0:
         return 0.0
-    return float(np.ceil(np.quantile(units, level, method="inverted_cdf") - 1e-9))
+    return float(np.quantile(units, level, method="inverted_cdf"))

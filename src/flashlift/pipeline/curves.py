@@ -107,7 +107,7 @@ def curves(settings: Settings, asked: AskedCurves) -> Curves:
         model.curves(asked.items, asked.discounts)
         .join(titles, on=key, how="left", maintain_order="left")
         .select(key, Items.title.name, "discount_frac", "lift", "ci_lower", "ci_upper", "identified")
-        .hstack(_basis(model, asked))
+        .hstack(_basis(model, asked, shop.tables.items))
     )
     elasticities = model.elasticities().filter(pl.col(key).is_in(list(asked.items)))
     if asked.out is not None:
@@ -115,11 +115,12 @@ def curves(settings: Settings, asked: AskedCurves) -> Curves:
     return Curves(table=table, elasticities=elasticities)
 
 
-def _basis(model: demand.FittedDemand, asked: AskedCurves) -> pl.DataFrame:
+def _basis(model: demand.FittedDemand, asked: AskedCurves, catalog: pl.DataFrame) -> pl.DataFrame:
     """What each row of the curves rests on, item by item and discount by discount."""
     start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=model.origin_day)
     slot = Slot(slot_id="any", start=start, end=start + timedelta(days=1), positions=1)
-    items = pl.DataFrame({Items.item_id.name: list(asked.items), Items.category.name: [""] * len(asked.items)})
+    known = pl.DataFrame({Items.item_id.name: list(asked.items)})
+    items = known.join(catalog, on=Items.item_id.name, how="left", maintain_order="left")
     draws = model.draw(items, [slot], 1, rng=np.random.default_rng(0))
     item = np.repeat(np.arange(len(asked.items)), len(asked.discounts))
     return demand.offer_basis(draws, item, np.tile(np.asarray(asked.discounts), len(asked.items)))

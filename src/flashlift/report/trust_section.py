@@ -38,8 +38,7 @@ def trust(evidence: Evidence) -> Section:
 
 def _placebo(frame: pl.DataFrame) -> list[Block]:
     columns = [
-        Column(heading="Test", cell=lambda r: r["test"], holds="words"),
-        Column(heading="What is compared", cell=lambda r: r["statistic"], holds="words"),
+        Column(heading="Test", cell=lambda r: f"{r['test']}: {r['statistic']}", holds="words"),
         Column(heading="Change", cell=lambda r: _signed(r["value"])),
         Column(heading="Interval", cell=_ends),
         Column(heading="Verdict", cell=lambda r: r["verdict"] or "–", holds="code"),
