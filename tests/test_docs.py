@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import re
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,16 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"]:
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_demand_example_prints_what_is_shown() -> None:
+    text = (ROOT / "docs" / "demand.md").read_text()
+    found = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    said = io.StringIO()
+    with redirect_stdout(said):
+        exec(found.group(1), {})
+    assert said.getvalue() == found.group(2)
 
 
 @pytest.mark.parametrize("name", ["quickstart", "behavior"])
