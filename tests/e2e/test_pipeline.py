@@ -54,6 +54,15 @@ def test_every_stage_left_its_result(shop: Path) -> None:
     table = pl.read_csv(work / "plan.csv")
     assert table.height == len(plan.offers)
     assert table["verdict"].unique().to_list() == [saved.verdict.sentence]
+    assert table["basis"].null_count() == 0
+    stock = pl.read_csv(work / "stock.csv")
+    assert set(stock["item_id"]) == set(table["item_id"])
+    known = stock.drop_nulls("order_units")
+    assert (known["leftover_units"] >= 0).all() and (known["order_units"] >= 0).all()
+    evidence = artifacts.load(work / "evidence" / "demand", "evidence").frames
+    assert evidence["placebo"].height == 5
+    told = artifacts.load(work / "evidence" / "plan", "evidence").frames["sensitivity"].row(0, named=True)
+    assert told["tipping_factor"] >= 1.0 and "arn" in told["text"]
     audience = artifacts.load(work / "audience", "audience").frames["audience"]
     assert set(audience["variant"].unique()) == {"control", "treatment"}
     assert audience["rank"].max() <= 5
@@ -94,6 +103,7 @@ def test_curves_of_items_as_table_and_picture(shop: Path, tmp_path: Path) -> Non
         assert rows.sort("discount_frac")["lift"].is_sorted()
         assert (rows["ci_lower"] <= rows["lift"]).all() and (rows["lift"] <= rows["ci_upper"]).all()
     assert pl.read_csv(tmp_path / "c.csv").height == 6
+    assert table["basis"].null_count() == 0
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -166,7 +176,14 @@ def test_a_saved_plan_can_be_checked_by_anybody(shop: Path, tmp_path: Path) -> N
 def test_the_report_stands_alone(shop: Path) -> None:
     page = (shop / "work" / "report.html").read_text()
     assert not re.search(r"""(src|href)=["']https?:""", page)
-    for words in ("Expected incremental profit", "rules of thumb", "Data quality", "forecast"):
+    for words in (
+        "Expected incremental profit",
+        "rules of thumb",
+        "Data quality",
+        "forecast",
+        "placebo",
+        "units to order",
+    ):
         assert words.lower() in page.lower()
 
 

@@ -35,11 +35,11 @@ def _offer_blocks(evidence: Evidence) -> tuple[Block, ...]:
         Column(heading="Start (UTC)", cell=lambda r: slot_start(r["start"]), holds="code"),
         Column(heading="List price", cell=lambda r: price(r["list_price"], currency)),
         Column(heading="Discount", cell=lambda r: percent(r["discount_frac"], 0)),
+        Column(heading="Rests on", cell=_rests_on, holds="code"),
         Column(heading="Price", cell=lambda r: price(r["price"], currency)),
         Column(heading="Quota", cell=lambda r: mark(count(r["quota"]), stock=r["stock_assumed"])),
         Column(heading="Units", cell=lambda r: mark(decimal(r["expected_units"], 1), stock=r["stock_assumed"])),
         Column(heading="Gain", cell=lambda r: mark(money(r["expected_value"], currency), cost=r["cost_assumed"])),
-        Column(heading="Rests on", cell=lambda r: r["basis"], holds="words"),
         Column(heading="Category", cell=lambda r: r["category"] or "–", holds="code"),
         Column(heading="Code", cell=lambda r: r["item_id"], holds="code"),
         Column(heading="Slot", cell=lambda r: r["slot_id"], holds="code"),
@@ -50,6 +50,7 @@ def _offer_blocks(evidence: Evidence) -> tuple[Block, ...]:
         part
         for part in (
             "Units and gain are expected values; gain is profit against not offering the item, on the planner's draws.",
+            "Rests on: past sales as deep as this, so many points beyond them, or an assumption.",
             f"{hidden} more offers are in the plan file." if hidden else "",
             legend(evidence),
         )
@@ -72,6 +73,14 @@ def _warning(rows: pl.DataFrame) -> list[Block]:
         "moved too little. Theirs is an assumption of the settings; run a small test before the sale."
     )
     return [Note(text=text, tone="alert")]
+
+
+def _rests_on(row: dict[str, Any]) -> str:
+    """The basis of an offer, short enough for a column."""
+    beyond = row["beyond_frac"]
+    if beyond is None:
+        return "an assumption"
+    return "past sales" if beyond < 0.005 else f"{100 * beyond:.0f} points beyond"
 
 
 def limits(evidence: Evidence) -> Section:
