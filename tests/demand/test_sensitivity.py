@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from tests.contracts.demand_draws import check_demand_draws
 from tests.demand.conftest import make_slots
 
-from flashlift.demand import FittedDemand, HiddenShock, robustness_value, tipping_factor
+from flashlift.demand import (
+    FittedDemand,
+    HiddenShock,
+    depth_sentence,
+    robustness_value,
+    tipping_factor,
+    tipping_sentence,
+)
 from flashlift.demand.response import SaleRows
 from flashlift.demand.sensitivity import robustness
 from flashlift.errors import InputError
@@ -34,6 +41,17 @@ def test_a_cause_of_that_strength_takes_the_effect_away(t: float, degrees: float
     rv = robustness_value(t, degrees)
     assert 0 < rv < 1
     assert np.sqrt(rv * rv / (1 - rv)) == pytest.approx(t / np.sqrt(degrees), rel=1e-6)
+
+
+def test_figures_in_words() -> None:
+    assert "earns nothing on average" in tipping_sentence(1.0)
+    assert "No hidden cause turns the plan" in tipping_sentence(np.inf)
+    assert "30% higher" in tipping_sentence(1.3) and "No placebo test" in tipping_sentence(1.3)
+    assert tipping_sentence(1.3, 0.05).endswith("room for up to 5%, less than that.")
+    assert tipping_sentence(1.3, 0.4).endswith("test the plan before you trust it.")
+    assert depth_sentence(1.0).endswith("already.")
+    assert depth_sentence(1.12) == "From 12% on, one step less discount would have been worth more."
+    assert depth_sentence(np.inf).startswith("No such cause")
 
 
 def sales(elasticity: float, *, state: float = 0.0, n: int = 600, seed: int = 0) -> SaleRows:

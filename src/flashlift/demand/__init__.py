@@ -7,7 +7,14 @@ from flashlift.demand.examine import Examination, examine
 from flashlift.demand.fit import fit
 from flashlift.demand.model import FittedDemand
 from flashlift.demand.placebo import room_for_error
-from flashlift.demand.sensitivity import HiddenShock, Robustness, robustness_value, tipping_factor, tipping_sentence
+from flashlift.demand.sensitivity import (
+    HiddenShock,
+    Robustness,
+    depth_sentence,
+    robustness_value,
+    tipping_factor,
+    tipping_sentence,
+)
 from flashlift.demand.stock import SaleOffers, stock_to_order
 
 __all__ = [
@@ -19,6 +26,7 @@ __all__ = [
     "Robustness",
     "SaleOffers",
     "backtest",
+    "depth_sentence",
     "examine",
     "fit",
     "offer_basis",

@@ -26,7 +26,15 @@ from flashlift.demand.response import SaleRows
 from flashlift.errors import InputError
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, SparseEffects
 
-__all__ = ["HiddenShock", "Robustness", "robustness", "robustness_value", "tipping_factor", "tipping_sentence"]
+__all__ = [
+    "HiddenShock",
+    "Robustness",
+    "depth_sentence",
+    "robustness",
+    "robustness_value",
+    "tipping_factor",
+    "tipping_sentence",
+]
 
 STRONGEST = 10.0
 """No hidden cause is looked for that moves demand more than tenfold."""
@@ -123,6 +131,15 @@ def tipping_sentence(factor: float, room: float | None = None) -> str:
         return f"{said} No placebo test could be made that would tell how likely that is."
     enough = "enough to turn it: test the plan before you trust it" if room >= factor - 1.0 else "less than that"
     return f"{said} The placebo tests on other days and other items leave room for up to {room:.0%}, {enough}."
+
+
+def depth_sentence(factor: float) -> str:
+    """In words, the factor from which on one step less discount would have been worth more."""
+    if factor <= 1.0:
+        return "One step less discount is worth as much already."
+    if np.isinf(factor):
+        return "No such cause would make one step less discount worth more."
+    return f"From {factor - 1.0:.0%} on, one step less discount would have been worth more."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
 from flashlift import demand, planning
-from flashlift.domain import Campaign, Costs, Plan
+from flashlift.domain import Campaign, Costs, Offer, Plan
 from flashlift.protocols import DemandDraws, FloatArray, IntArray
 from flashlift.schema import SaleItems
 from flashlift.settings import Settings
@@ -23,16 +26,35 @@ def basis(best: Plan, items: pl.DataFrame, draws: DemandDraws) -> pl.DataFrame:
 def sensitivity(
     best: Plan, campaign: Campaign, items: pl.DataFrame, draws: DemandDraws, placebo: pl.DataFrame
 ) -> pl.DataFrame:
-    """How strong a hidden cause would turn the plan: `tipping_factor` (null for an empty plan) and `text`."""
+    """How strong a hidden cause would turn a plan: `tipping_factor` of its value, `depth_factor` of its depth, `text`.
 
-    def value(world: DemandDraws) -> float:
-        judged = planning.check(best.offers, campaign, items, world).value
+    The depth turns where one step less of the ladder, wherever there is one, is worth more. Factors are null for an
+    empty plan, and for a plan whose offers are all on the lowest step.
+    """
+
+    def value(offers: Sequence[Offer], world: DemandDraws) -> float:
+        judged = planning.check(offers, campaign, items, world).value
         return np.nan if judged is None else judged.value
 
-    tips = demand.tipping_factor(draws, value) if best.offers and np.isfinite(value(draws)) else None
-    text = "" if tips is None else demand.tipping_sentence(tips, demand.room_for_error(placebo))
-    schema = {"tipping_factor": pl.Float64, "text": pl.String}
-    return pl.DataFrame({"tipping_factor": [tips], "text": [text]}, schema=schema)
+    tips, depth, text = None, None, ""
+    if best.offers and np.isfinite(value(best.offers, draws)):
+        tips = demand.tipping_factor(draws, lambda world: value(best.offers, world))
+        text = demand.tipping_sentence(tips, demand.room_for_error(placebo))
+        less = [_shallower(offer, campaign.ladder) for offer in best.offers]
+        if less != list(best.offers):
+            depth = demand.tipping_factor(draws, lambda world: value(best.offers, world) - value(less, world))
+            text = f"{text} {demand.depth_sentence(depth)}"
+    schema = {"tipping_factor": pl.Float64, "depth_factor": pl.Float64, "text": pl.String}
+    return pl.DataFrame({"tipping_factor": [tips], "depth_factor": [depth], "text": [text]}, schema=schema)
+
+
+def _shallower(offer: Offer, ladder: Sequence[float]) -> Offer:
+    """The offer one step of the ladder less deep; itself on the lowest step."""
+    at = min(range(len(ladder)), key=lambda k: abs(ladder[k] - offer.discount_frac))  # endings move prices off steps
+    if at == 0:
+        return offer
+    list_price, less = offer.price / (1.0 - offer.discount_frac), ladder[at - 1]
+    return replace(offer, discount_frac=less, price=list_price * (1.0 - less))
 
 
 def stock(settings: Settings, best: Plan, campaign: Campaign, items: pl.DataFrame, draws: DemandDraws) -> pl.DataFrame:
