@@ -184,3 +184,9 @@ def test_randomized_and_chosen_sales_side_by_side() -> None:
     width = (lots["ci_upper"] - lots["ci_lower"]).to_list()
     assert width[2] <= min(width[0], width[1]) + 1e-9
     assert "sales drawn by lot" in lots["says"][3]
+
+
+def test_sales_detected_from_prices_have_a_week_before_them(online_retail: Tables) -> None:
+    until = datetime(2011, 12, 10, tzinfo=UTC)
+    found = examine(online_retail, until=until, config=QUICK, rng=np.random.default_rng(0)).placebo
+    assert found["value"].null_count() == 0

@@ -94,10 +94,12 @@ def on_twins(panel: Panel, past: Past, rng: np.random.Generator) -> Past:
 
 def week_before(panel: Panel, past: Past) -> Past:
     """The seven days before each sale, where no other sale touched them."""
-    start = past.first - LEAD_DAYS
-    earlier = Past(item=past.item, first=start, last=past.first - 1, x=past.x)
+    # A detected sale is counted from its second day on; the first one is no day before it.
+    end = past.first - panel.touched[past.item, past.first - 1]
+    start = end - LEAD_DAYS
+    earlier = Past(item=past.item, first=start, last=end - 1, x=past.x)
     usable = start >= MIN_HISTORY
-    usable[usable] = _untouched(panel, past.item[usable], start[usable], past.first[usable])
+    usable[usable] = _untouched(panel, past.item[usable], start[usable], end[usable])
     return _take(earlier, np.flatnonzero(usable))
 
 
