@@ -1,0 +1,77 @@
+"""Ta-Feng: do real costs survive the way from the log to the items of a sale, and are items sold below cost seen?
+
+The file books the cost of each line (ASSET) beside its revenue (SALES_PRICE). It is read by flashlift's ordinary
+mapping; what flashlift knows of costs afterwards is compared with the file's own lines.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.intent.sets import KEY, NOW, SETS
+from flashlift import events
+from flashlift.schema import Tables
+
+__all__ = ["NEEDS", "TITLE", "margins"]
+
+TITLE = "Ta-Feng, margins and loss leaders"
+NEEDS = "ta_feng/ta_feng.parquet"
+
+
+def margins(data: Path) -> pl.DataFrame:
+    """`what`, `file` and `flashlift`: shares, margins and counts from the lines and from flashlift's tables."""
+    lines = pl.read_parquet(data / NEEDS).filter(pl.col("AMOUNT") > 0)
+    source = SETS["ta_feng"].source(data)
+    source = replace(source, columns={**source.columns, "unit_cost": "ASSET / AMOUNT"})
+    with tempfile.TemporaryDirectory() as name:
+        store = Path(name) / "shop"
+        events.ingest([source], store, key=KEY, now=NOW)
+        tables, quality = events.open_store(store), events.quality(store)
+        end = quality.last + timedelta(seconds=1)  # type: ignore[operator]
+        goods = events.sale_items(tables, at=end)
+        bought = _with_costs(tables)
+    return _compared(lines, bought, goods, quality)
+
+
+def _with_costs(tables: Tables) -> pl.DataFrame:
+    """Purchases with the cost that the history names for their day, or last before it."""
+    bought = tables.events.filter(pl.col("event") == "purchase").select("item_id", "at", "price", "quantity").collect()
+    if tables.history is None:
+        return bought.with_columns(cost=pl.lit(None, pl.Float64))
+    known = tables.history.drop_nulls("unit_cost").select("item_id", "at", pl.col("unit_cost").alias("cost"))
+    # What a line says of its cost enters the history after the line, so the day is looked at from its end.
+    evening = bought.with_columns(pl.col("at").dt.truncate("1d").dt.offset_by("1d")).sort("at")
+    return evening.join_asof(known.sort("at"), on="at", by="item_id", check_sortedness=False)
+
+
+def _compared(lines: pl.DataFrame, bought: pl.DataFrame, goods: pl.DataFrame, quality: events.Quality) -> pl.DataFrame:
+    revenue, spent = lines["SALES_PRICE"].sum(), lines["ASSET"].sum()
+    sold = (bought["price"] * bought["quantity"]).sum()
+    cost = (bought["cost"] * bought["quantity"]).sum()
+    per_item = lines.group_by("PRODUCT_ID").agg(pl.col("SALES_PRICE").sum(), pl.col("ASSET").sum())
+    flagged = goods.filter(~pl.col("cost_assumed") & (pl.col("list_price") < pl.col("unit_cost")))
+    late = lines.filter(pl.col("TRANSACTION_DT") > lines["TRANSACTION_DT"].max() - timedelta(days=28))  # type: ignore[operator]
+    usual = late.group_by("PRODUCT_ID").agg(
+        (pl.col("SALES_PRICE") / pl.col("AMOUNT")).median().alias("price"),
+        (pl.col("ASSET") / pl.col("AMOUNT")).median().alias("cost"),
+    )
+    truly = set(usual.filter(pl.col("price") < pl.col("cost"))["PRODUCT_ID"])
+    named = set(flagged["item_id"])
+    rows = [
+        ("lines read", float(len(lines)), float(len(bought))),
+        ("lines rejected or cancelled", 0.0, float(quality.rows_rejected)),
+        ("share of lines below cost", (lines["SALES_PRICE"] < lines["ASSET"]).mean(),
+         (bought["price"] < bought["cost"] - 1e-9).mean()),
+        ("margin of all sales", (revenue - spent) / revenue, (sold - cost) / sold),
+        ("share of items that lost money over the three months", (per_item["SALES_PRICE"] < per_item["ASSET"]).mean(),
+         None),
+        ("items of the sale with a real cost", None, (~goods["cost_assumed"]).mean()),
+        ("items whose usual price of the last 28 days is below cost", float(len(truly)), float(len(named))),
+        ("of the file's, flagged by flashlift", float(len(truly)), float(len(truly & named))),
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=["what", "file", "flashlift"], orient="row")

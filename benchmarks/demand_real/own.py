@@ -1,0 +1,72 @@
+"""flashlift on weeks: the demand model fitted before an origin, its forecast of the weeks after, its elasticities."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from benchmarks.demand_real.weekly import CUT, at_week, tables
+from flashlift import demand
+from flashlift.domain import Slot
+from flashlift.protocols import FloatArray
+
+__all__ = ["CONFIG", "elasticities", "fit", "forecast"]
+
+# Chosen for the change of clock alone: a day of the model is a week here, so one week of recovery follows a sale
+# instead of fourteen, and forecasts reach 13 weeks ahead instead of 60 days.
+CONFIG = demand.DemandConfig(recovery_days=1, horizon_days=13)
+_DRAWS = 400
+_SHALLOW, _DEEP = 0.05, 0.30
+_LEVEL = 0.9
+
+
+def fit(rows: pl.DataFrame, origin: int, *, seed: int = 0) -> demand.FittedDemand:
+    """The model of what happened before week `origin`; rows as in `with_usual_price`."""
+    past = rows.filter(pl.col("week") < origin)
+    return demand.fit(tables(past), until=at_week(origin), config=CONFIG, rng=np.random.default_rng(seed))
+
+
+def forecast(model: demand.FittedDemand, held: pl.DataFrame, origin: int, horizon: int, *, seed: int = 0) -> FloatArray:
+    """Mean units of held-out rows (see `Panel.features`), which tell their sales; NaN for items never seen."""
+    start = pl.lit(at_week(0)).dt.cast_time_unit("us") + pl.duration(days="week")
+    sold = (pl.col("deal") > 0) | (pl.col("feat") > 0) | (pl.col("log_relative") < np.log(1 - CUT))
+    promotions = held.filter(sold).select(
+        pl.col("item").alias("item_id"),
+        start.alias("start"),
+        (start + pl.duration(days=1)).alias("end"),
+        (1 - pl.col("log_relative").exp()).clip(lower_bound=0.0).alias("depth"),
+    )
+    first = at_week(origin).date()
+    told = model.forecast(
+        first, horizon, n_draws=_DRAWS, rng=np.random.default_rng(seed), promotions=promotions
+    ).with_columns(week=(pl.col("date") - at_week(0).date()).dt.total_days())
+    joined = held.join(told, left_on=["item", "week"], right_on=["item_id", "week"], how="left", maintain_order="left")
+    return joined["mean"].fill_null(float("nan")).to_numpy()
+
+
+def elasticities(model: demand.FittedDemand, origin: int, *, seed: int = 0) -> pl.DataFrame:
+    """d ln Q / d ln p of each brand when all stores cut its price: `brand`, `elasticity`, `ci_lower`, `ci_upper`.
+
+    From the joint draws at 5 and 30 % off, so that what the stores share is uncertain together.
+    """
+    known = model.elasticities().select("item_id", "category")
+    slot = Slot(slot_id="week", start=at_week(origin), end=at_week(origin) + timedelta(days=1), positions=1)
+    draws = model.draw(known, [slot], _DRAWS, rng=np.random.default_rng(seed))
+    item, none = np.arange(len(known)), np.zeros(len(known), dtype=np.int64)
+    brands, of = np.unique(known["category"].to_numpy(), return_inverse=True)
+
+    def totals(discount: float) -> FloatArray:
+        units = draws.units(item, none, np.full(len(known), discount))
+        summed = np.zeros((len(brands) + 1, _DRAWS))
+        np.add.at(summed, of, units)
+        summed[-1] = summed[:-1].sum(0)
+        return summed
+
+    ratio = np.log(np.maximum(totals(_DEEP), 1.0) / np.maximum(totals(_SHALLOW), 1.0))
+    slope = ratio / (np.log1p(-_DEEP) - np.log1p(-_SHALLOW))
+    edges = np.quantile(slope, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=1)
+    return pl.DataFrame(
+        {"brand": [*brands, "all"], "elasticity": slope.mean(1), "ci_lower": edges[0], "ci_upper": edges[1]}
+    )
