@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 import numpy as np
 import polars as pl
 
-from benchmarks.demand_real import learners, own, regression
+from benchmarks.demand_real import learners, own, regression, weekly_response
 from benchmarks.demand_real.dominicks import Study
 from benchmarks.demand_real.judge import judge
 from benchmarks.demand_real.weekly import Panel
@@ -19,6 +19,7 @@ __all__ = ["elasticities", "forecasts"]
 
 OURS = "flashlift"
 _MIN_WEEKS = 13  # of history behind a training row
+Linear = Callable[[pl.DataFrame, pl.DataFrame, list[str]], tuple[FloatArray, regression.Slopes]]
 Found = tuple[str, FloatArray, pl.DataFrame, float]
 
 
@@ -68,15 +69,17 @@ def _train(past: pl.DataFrame, end: int, horizon: int) -> pl.DataFrame:
 def _peers(train: pl.DataFrame, held: pl.DataFrame) -> Iterator[Found]:
     brands = train["brand"].unique().sort().to_list()
     count = np.bincount(regression.codes(train["brand"], brands))
-    linear = {"OLS, item effects and flags": regression.fixed_effects}
+    linear: dict[str, Linear] = {"OLS, item effects and flags": regression.fixed_effects}
     if find_spec("econml") is None:
         print("LinearDML is left out: econml is not installed (pip install 'flashlift[bench]').")
     else:
         linear["LinearDML (EconML)"] = learners.double_ml
-    for name, method in linear.items():
+    for name, linear_method in linear.items():
         begin = time.perf_counter()
-        units, slopes = method(train, held, brands)
+        units, slopes = linear_method(train, held, brands)
         yield name, units, slopes.table(brands, count), time.perf_counter() - begin
-    begin = time.perf_counter()
-    units, table = learners.boosted(train, held, brands)
-    yield "LightGBM", units, table, time.perf_counter() - begin
+    with_tables = {"LightGBM": learners.boosted, "flashlift's response on a weekly baseline": weekly_response.answer}
+    for name, method in with_tables.items():
+        begin = time.perf_counter()
+        units, table = method(train, held, brands)
+        yield name, units, table, time.perf_counter() - begin

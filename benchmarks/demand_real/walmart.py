@@ -27,7 +27,7 @@ _STEP = 200.0
 _HORIZON, _YEAR = 13, 52
 _ORIGINS = (91, 104, 130)  # 2011-11-04 (Thanksgiving and Christmas ahead), 2012-02-03, 2012-08-03
 _HOLIDAY_WEIGHT = 5.0
-_EVERY = 3  # one store in three
+_EVERY = 5  # one store in five
 _RESAMPLES = 500
 _MARKDOWNS = [f"MarkDown{k}" for k in range(1, 6)]
 _LEARNED = [
@@ -41,7 +41,7 @@ _BOOST = {
 
 
 def read(data: Path) -> pl.DataFrame:
-    """Department-weeks of one store in three, with what the file knows of the week: rows as `weekly` needs them."""
+    """Department-weeks of one store in five, with what the file knows of the week: rows as `weekly` needs them."""
     folder = (data / NEEDS).parent
     facts = pl.read_parquet(folder / "features.parquet").select("Store", "Date", *_MARKDOWNS)
     rows = pl.read_parquet(data / NEEDS).filter((pl.col("Store") % _EVERY == 0) & (pl.col("Weekly_Sales") > 0))

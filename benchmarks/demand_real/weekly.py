@@ -16,14 +16,14 @@ import polars as pl
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import Events, ItemHistory, Items, Promotions, Tables
 
-__all__ = ["CUT", "FIRST_DAY", "Panel", "at_week", "tables", "with_usual_price"]
+__all__ = ["CUT", "FIRST_DAY", "POSITION", "Panel", "at_week", "tables", "with_usual_price"]
 
 FIRST_DAY = datetime(2000, 1, 3, tzinfo=UTC)  # a Monday that stands for week 0
 _USUAL_WEEKS = 8
 _UPPER = 0.75
 CUT = 0.05
 _WINDOWS = (4, 13, 52)
-_POSITION = {"feat": 1, "deal": 4, "cut": 8}  # places of the same sale: in the advertisement, on the shelf, unannounced
+POSITION = {"feat": 1, "deal": 4, "cut": 8}  # places of the same sale: in the advertisement, on the shelf, unannounced
 
 
 def at_week(week: int) -> datetime:
@@ -60,7 +60,7 @@ def tables(rows: pl.DataFrame) -> Tables:
         pl.lit(1, pl.Int64).alias(Events.quantity.name),
         "units",
     )
-    place = pl.when("feat").then(_POSITION["feat"]).when("deal").then(_POSITION["deal"]).otherwise(_POSITION["cut"])
+    place = pl.when("feat").then(POSITION["feat"]).when("deal").then(POSITION["deal"]).otherwise(POSITION["cut"])
     promotions = rows.filter("promoted").select(
         pl.col("item").alias(Promotions.item_id.name),
         at.dt.cast_time_unit("us").alias(Promotions.start.name),
