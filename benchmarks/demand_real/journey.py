@@ -14,8 +14,7 @@ import polars as pl
 
 from benchmarks.demand_real import own
 from benchmarks.demand_real.regression import by_brand, clustered
-from benchmarks.demand_real.weekly import CUT, at_week
-from flashlift.domain import Slot
+from benchmarks.demand_real.weekly import CUT
 from flashlift.protocols import FloatArray
 
 __all__ = ["NEEDS", "TITLE", "lifts", "read"]
@@ -26,7 +25,7 @@ _WEEKS = 40
 _SOLD_WEEKS = 36
 _SHOWN_FRAC = 0.1  # of the chain's stores
 _DEPTHS = (0.0, 0.1, 0.2, 0.3)
-_DRAWS = 400
+_LEAST = 1e-6  # a sale without a discount
 _Z = 1.6448536269514722
 
 
@@ -88,18 +87,11 @@ def lifts(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _ours(rows: pl.DataFrame) -> pl.DataFrame:
-    """flashlift's lift of the chain's units, from joint draws; no discount at all is a sale at the least discount."""
+    """flashlift's lift of the chain's units, from joint draws."""
     model = own.fit(rows, _WEEKS)
-    known = model.elasticities().select("item_id", "category")
-    slot = Slot(slot_id="week", start=at_week(_WEEKS), end=at_week(_WEEKS + 1), positions=1)
-    draws = model.draw(known, [slot], _DRAWS, rng=np.random.default_rng(0))
-    item, none = np.arange(len(known)), np.zeros(len(known), dtype=np.int64)
-
-    def total(depth: float) -> FloatArray:
-        return draws.units(item, none, np.full(len(known), depth)).sum(0)
-
-    without = total(0.0)
-    lift = np.stack([total(max(depth, 1e-6)) / without for depth in _DEPTHS])
+    shown = tuple(max(depth, _LEAST) for depth in _DEPTHS)
+    _, without, *sold = own.units_by_brand(model, _WEEKS, (0.0, *shown))
+    lift = np.stack([units[-1] / without[-1] for units in sold])
     name = f"flashlift ({'identified' if model.identified else 'not identified'})"
     return _table(name, lift.mean(1), *np.quantile(lift, [0.05, 0.95], axis=1))
 

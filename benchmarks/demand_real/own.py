@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 import polars as pl
 
@@ -11,8 +9,9 @@ from benchmarks.demand_real.weekly import CUT, at_week, tables
 from flashlift import demand
 from flashlift.domain import Slot
 from flashlift.protocols import FloatArray
+from flashlift.schema import SaleItems
 
-__all__ = ["CONFIG", "elasticities", "fit", "forecast"]
+__all__ = ["CONFIG", "elasticities", "fit", "forecast", "units_by_brand"]
 
 # Chosen for the change of clock alone: a day of the model is a week here, so one week of recovery follows a sale
 # instead of fourteen, and forecasts reach 13 weeks ahead instead of 60 days.
@@ -51,22 +50,28 @@ def elasticities(model: demand.FittedDemand, origin: int, *, seed: int = 0) -> p
 
     From the joint draws at 5 and 30 % off, so that what the stores share is uncertain together.
     """
+    brands, shallow, deep = units_by_brand(model, origin, (_SHALLOW, _DEEP), seed=seed)
+    ratio = np.log(np.maximum(deep, 1.0) / np.maximum(shallow, 1.0))
+    slope = ratio / (np.log1p(-_DEEP) - np.log1p(-_SHALLOW))
+    edges = np.quantile(slope, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=1)
+    return pl.DataFrame({"brand": brands, "elasticity": slope.mean(1), "ci_lower": edges[0], "ci_upper": edges[1]})
+
+
+def units_by_brand(
+    model: demand.FittedDemand, week: int, discounts: tuple[float, ...], *, seed: int = 0
+) -> tuple[list[str], *tuple[FloatArray, ...]]:
+    """Brands with "all" last, and for each discount their units in a week, (n_brands + 1, n_draws)."""
     known = model.elasticities().select("item_id", "category")
-    slot = Slot(slot_id="week", start=at_week(origin), end=at_week(origin) + timedelta(days=1), positions=1)
-    draws = model.draw(known, [slot], _DRAWS, rng=np.random.default_rng(seed))
+    goods = pl.concat([SaleItems.create_empty(), known], how="diagonal_relaxed")
+    slot = Slot(slot_id="week", start=at_week(week), end=at_week(week + 1), positions=1)
+    draws = model.draw(goods, [slot], _DRAWS, rng=np.random.default_rng(seed))
     item, none = np.arange(len(known)), np.zeros(len(known), dtype=np.int64)
     brands, of = np.unique(known["category"].to_numpy(), return_inverse=True)
 
     def totals(discount: float) -> FloatArray:
-        units = draws.units(item, none, np.full(len(known), discount))
         summed = np.zeros((len(brands) + 1, _DRAWS))
-        np.add.at(summed, of, units)
+        np.add.at(summed, of, draws.units(item, none, np.full(len(known), discount)))
         summed[-1] = summed[:-1].sum(0)
         return summed
 
-    ratio = np.log(np.maximum(totals(_DEEP), 1.0) / np.maximum(totals(_SHALLOW), 1.0))
-    slope = ratio / (np.log1p(-_DEEP) - np.log1p(-_SHALLOW))
-    edges = np.quantile(slope, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=1)
-    return pl.DataFrame(
-        {"brand": [*brands, "all"], "elasticity": slope.mean(1), "ci_lower": edges[0], "ci_upper": edges[1]}
-    )
+    return [*brands.tolist(), "all"], *(totals(discount) for discount in discounts)
