@@ -28,8 +28,8 @@ def trust(evidence: Evidence) -> Section:
     elif evidence.lots is not None:
         blocks.append(
             Note(
-                text="No past sale was drawn by lot, so nothing can be compared with chance. Randomizing the discount "
-                "of 2 % of the offers would tell more than any test on this page."
+                text="No past sale was drawn by lot, so nothing can be compared with chance. Discounts drawn by lot "
+                "are the only proof of the response; a dozen tell little, a few hundred settle it."
             )
         )
     shown = tuple(blocks) or (Note(text=evidence.reason("demand"), tone="absent"),)
