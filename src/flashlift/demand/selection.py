@@ -33,6 +33,7 @@ _REFERENCES = 60
 _MIN_SALES = 50
 _FEWEST_LOTS = 10
 _STEERED = 1e-3
+_MOST_HIDDEN = 10.0  # times the variance that the log shows: what nobody could foresee is no state that was acted on
 
 
 def passing_state(
@@ -113,11 +114,13 @@ class MerchantRule:
             x: -log(1 - depth) of each sale.
             chosen: sales that were not drawn by lot.
             others: known demand state of items without a sale.
-            hidden: variance of the demand state that the log does not show.
+            hidden: variance of the demand state that the log does not show; what exceeds ten times the variance that
+                it shows is taken for chance that the merchant could not foresee either.
         """
         m, depth = state[chosen], x[chosen]
         if len(m) < _MIN_SALES or len(others) < _MIN_SALES or m.var() < 1e-6 or others.var() < 1e-6:
             return cls(tilt=0.0, slope=0.0, noise=1.0, hidden=hidden)
+        hidden = min(hidden, _MOST_HIDDEN * float(others.var()))
         tilt = max(float((others.mean() - m.mean()) / others.var()), 0.0)
         slope = max(float(-np.cov(m, depth)[0, 1] / m.var(ddof=1)), 0.0)
         left = float(np.var(depth + slope * m))
