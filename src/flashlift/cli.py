@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.logging import RichHandler
@@ -107,15 +107,20 @@ def adapt(settings: SettingsFile = DEFAULT) -> None:
 
 
 @app.command()
-def train(settings: SettingsFile = DEFAULT) -> None:
+def train(
+    model: Annotated[
+        Literal["all", "behavior", "demand"], typer.Argument(help="Which model; one that is up to date is kept.")
+    ] = "all",
+    settings: SettingsFile = DEFAULT,
+) -> None:
     """Fit the behavior and the demand model, and judge both on held-out weeks.
 
-    Example: flashlift train -s shop.toml
+    Example: flashlift train demand -s shop.toml
     """
     from flashlift import pipeline
 
     with bars() as progress:
-        trained = pipeline.train(_load(settings), progress)
+        trained = pipeline.train(_load(settings), progress, models=("behavior", "demand") if model == "all" else (model,))
     for title, frame in trained.tables.items():
         show(frame, title)
     for stage, reason in trained.skipped.items():

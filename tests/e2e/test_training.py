@@ -72,3 +72,16 @@ def test_another_tracker_does_not_train_again_and_the_report_draws_the_curves(se
     page = Path(pipeline.report(quiet)).read_text()
     assert 'id="learning"' in page
     assert "The weights of step" in page
+
+
+def test_one_model_is_trained_by_itself(settings: Settings) -> None:
+    shop = Shop.open(settings)
+    done = CliRunner().invoke(app, ["train", "demand", "-s", str(settings.shop.work.parent / "flashlift.toml")])
+    assert done.exit_code == 0, done.output
+    assert "Forecast metrics" in done.output
+    before = artifacts.read_manifest(shop.folder / "behavior")
+    assert artifacts.read_manifest(shop.folder / "demand") is not None
+    assert before == artifacts.read_manifest(shop.folder / "behavior")
+    wrong = CliRunner().invoke(app, ["train", "prices", "-s", str(settings.shop.work.parent / "flashlift.toml")])
+    assert wrong.exit_code == 2
+    assert "'prices' is not one of" in wrong.output

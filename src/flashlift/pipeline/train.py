@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -22,9 +23,11 @@ from flashlift.protocols import Progress, Tracker, silent
 from flashlift.schema import Events
 from flashlift.settings import Settings
 
-__all__ = ["Trained", "train"]
+__all__ = ["ModelName", "Trained", "train"]
 
 log = logging.getLogger(__name__)
+
+ModelName = Literal["behavior", "demand"]
 
 _ROBUSTNESS = tuple(field.name for field in fields(demand.Robustness))
 
@@ -45,14 +48,15 @@ class Trained:
     skipped: dict[str, str]
 
 
-def train(settings: Settings, progress: Progress = silent) -> Trained:
-    """Fit and judge the behavior and the demand model."""
+def train(
+    settings: Settings, progress: Progress = silent, *, models: Collection[ModelName] = ("behavior", "demand")
+) -> Trained:
+    """Fit and judge the behavior and the demand model, or one of them; what is up to date is kept."""
     shop = Shop.open(settings)
     settings.build_campaign(shop.split.test_end)  # an impossible date is refused before the long work
-    evidence = {
-        "behavior": _behavior(settings, shop, progress),
-        "demand": _demand(settings, shop, progress),
-    }
+    stages: dict[ModelName, Callable[[Settings, Shop, Progress], Artifact]]
+    stages = {"behavior": _behavior, "demand": _demand}
+    evidence = {name: fit(settings, shop, progress) for name, fit in stages.items() if name in models}
     return Trained(
         tables={
             f"{name.replace('_', ' ').capitalize()} on held-out days": frame.select(SHOWN.get(name, frame.columns))
