@@ -120,7 +120,9 @@ def train(
     from flashlift import pipeline
 
     with bars() as progress:
-        trained = pipeline.train(_load(settings), progress, models=("behavior", "demand") if model == "all" else (model,))
+        trained = pipeline.train(
+            _load(settings), progress, models=("behavior", "demand") if model == "all" else (model,)
+        )
     for title, frame in trained.tables.items():
         show(frame, title)
     for stage, reason in trained.skipped.items():

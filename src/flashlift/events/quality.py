@@ -12,6 +12,7 @@ import polars as pl
 from flashlift.errors import ArtifactError
 from flashlift.events.clean import RULES
 from flashlift.events.store import Shelf, open_store, rejected_rows
+from flashlift.schema import Tables
 
 __all__ = ["Quality", "quality"]
 
@@ -27,6 +28,10 @@ class Quality:
         nulls: per column of Events: nulls and their share of all events.
         kinds: per kind of event: rows, share, first and last time, customers.
         prices: per kind of event with prices: lowest, median and highest price, and units.
+        loss_leaders: items of which most bought lines with a known cost were below it: item_id, rows (such lines),
+            share (of the item's lines with a known cost), lost (cost less price, times quantity, of these lines); what
+            lost most comes first.
+        below_cost: lines bought below cost, and bought lines with a known cost.
         first: time of the first event; None in an empty store.
         last: time of the last event.
     """
@@ -36,6 +41,8 @@ class Quality:
     nulls: pl.DataFrame
     kinds: pl.DataFrame
     prices: pl.DataFrame
+    loss_leaders: pl.DataFrame
+    below_cost: tuple[int, int]
     first: datetime | None
     last: datetime | None
 
@@ -65,7 +72,17 @@ class Quality:
         null = self.nulls.filter(pl.col("nulls") > 0).select(
             section=pl.lit("missing"), name="column", rows="nulls", share="share", note=pl.lit("")
         )
-        return pl.concat([source, rule, kind, null], how="vertical_relaxed")
+        below, known = self.below_cost
+        cost = pl.DataFrame(
+            {
+                "section": "bought",
+                "name": "below cost",
+                "rows": below,
+                "share": below / max(known, 1),
+                "note": f"of {known} lines with a known cost; {self.loss_leaders.height} items usually (loss leaders)",
+            }
+        )
+        return pl.concat([source, rule, kind, null, cost if known else cost.clear()], how="vertical_relaxed")
 
     def __str__(self) -> str:
         with pl.Config(tbl_rows=-1, tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True, fmt_str_lengths=80):
@@ -81,16 +98,22 @@ def quality(store: Path) -> Quality:
     shelf = Shelf.read(store)
     if shelf is None:
         raise ArtifactError(f"There is no event store in {store}. Run the ingestion first.")
-    events = open_store(store).events
+    tables = open_store(store)
+    events = tables.events
     rejected = rejected_rows(store)
     sources = _sources(shelf)
     kinds, prices = _kinds(events), _prices(events)
+    costs = _below_cost(tables)
     return Quality(
         sources=sources,
         rules=_rules(rejected, int(sources["rows"].sum())),
         nulls=_nulls(events),
         kinds=kinds,
         prices=prices,
+        loss_leaders=costs.filter(2 * pl.col("rows") > pl.col("known"), pl.col("rows") > 0)
+        .select("item_id", "rows", share=pl.col("rows") / pl.col("known"), lost="lost")
+        .sort("lost", "item_id", descending=[True, False]),
+        below_cost=(int(costs["rows"].sum()), int(costs["known"].sum())),
         first=kinds["first"].min(),  # type: ignore[arg-type]
         last=kinds["last"].max(),  # type: ignore[arg-type]
     )
@@ -161,4 +184,30 @@ def _prices(events: pl.LazyFrame) -> pl.DataFrame:
         )
         .collect(engine="streaming")
         .sort("event")
+    )
+
+
+def _below_cost(tables: Tables) -> pl.DataFrame:
+    """item_id, known (bought lines with a known cost), rows (those below it), lost (in currency)."""
+    costs = (
+        None if tables.history is None else tables.history.drop_nulls("unit_cost").select("item_id", "at", "unit_cost")
+    )
+    schema = {"item_id": pl.String, "known": pl.Int64, "rows": pl.Int64, "lost": pl.Float64}
+    if costs is None or costs.is_empty():
+        return pl.DataFrame(schema=schema)
+    bought = tables.events.filter(pl.col("event") == "purchase").drop_nulls("price")
+    lines = bought.select("item_id", "at", "price", "quantity").collect(engine="streaming")
+    # The cost that a line itself names enters the history after the line, so a day is looked at from its end.
+    evening = lines.with_columns(pl.col("at").dt.truncate("1d").dt.offset_by("1d")).sort("at")
+    known = evening.join_asof(costs.sort("at"), on="at", by="item_id", check_sortedness=False).drop_nulls("unit_cost")
+    short = (pl.col("unit_cost") - pl.col("price")).clip(lower_bound=0.0)
+    return (
+        known.group_by("item_id")
+        .agg(
+            known=pl.len().cast(pl.Int64),
+            rows=(short > 1e-9).sum().cast(pl.Int64),
+            lost=(short * pl.col("quantity")).sum(),
+        )
+        .sort("item_id")
+        .cast(schema)  # type: ignore[arg-type]
     )
