@@ -60,6 +60,9 @@ def _compared(lines: pl.DataFrame, bought: pl.DataFrame, goods: pl.DataFrame, qu
         (pl.col("SALES_PRICE") / pl.col("AMOUNT")).median().alias("price"),
         (pl.col("ASSET") / pl.col("AMOUNT")).median().alias("cost"),
     )
+    often = lines.group_by("PRODUCT_ID").agg(below=(pl.col("SALES_PRICE") < pl.col("ASSET")).mean())
+    leaders = set(often.filter(pl.col("below") > 0.5)["PRODUCT_ID"])
+    told = set(quality.loss_leaders["item_id"])
     truly = set(usual.filter(pl.col("price") < pl.col("cost"))["PRODUCT_ID"])
     named = set(flagged["item_id"])
     rows = [
@@ -73,5 +76,7 @@ def _compared(lines: pl.DataFrame, bought: pl.DataFrame, goods: pl.DataFrame, qu
         ("items of the sale with a real cost", None, (~goods["cost_assumed"]).mean()),
         ("items whose usual price of the last 28 days is below cost", float(len(truly)), float(len(named))),
         ("of the file's, flagged by flashlift", float(len(truly)), float(len(truly & named))),
+        ("items that most lines sold below cost (data quality)", float(len(leaders)), float(len(told))),
+        ("of the file's, named by flashlift", float(len(leaders)), float(len(leaders & told))),
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=["what", "file", "flashlift"], orient="row")
