@@ -148,6 +148,19 @@ def lots() -> pl.DataFrame:
     )
 
 
+def lost_sales() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "item_id": [None, "20001", "20002"],
+            "empty_days": [41.5, 30.0, 11.5],
+            "units": [9_410.0, 210.0, 95.0],
+            "lost_units": [138.0, 120.4, 17.6],
+            "ci_lower": [101.2, 88.0, 4.1],
+            "ci_upper": [174.8, 152.8, 31.1],
+        }
+    )
+
+
 def stock(items: int = 8) -> pl.DataFrame:
     return pl.DataFrame(
         {

@@ -12,6 +12,7 @@ from tests.demand.conftest import QUICK, make_events, make_items
 
 from flashlift.demand.baseline import CrossFit, draw_rows
 from flashlift.demand.examine import examine, examine_sales
+from flashlift.demand.noise import measure_noise
 from flashlift.demand.panel import build_panel
 from flashlift.demand.placebo import SMALL, TESTS, verdict
 from flashlift.demand.pooled import pooled_effect
@@ -144,6 +145,7 @@ def test_windows_are_where_they_claim_to_be(shop: SimulatedShop) -> None:
     history = History(panel)
     cross = CrossFit.fit(history, panel, draw_rows(history, panel, QUICK, rng), QUICK, lambda _: None)
     rows, first, last = sale_rows(panel, cross, 0.1, rng)
+    noise = measure_noise(cross, np.random.default_rng(4))
     past = Past(item=rows.item, first=first, last=last, x=rows.x)
     promoted = set(panel.sales["item"].to_list())
     for copy in (on_other_days(panel, past, rng), on_twins(panel, past, rng), week_before(panel, past)):
@@ -161,8 +163,8 @@ def test_windows_are_where_they_claim_to_be(shop: SimulatedShop) -> None:
     counted = count_windows(cross, week_before(panel, past))
     plain = [panel.units[i, f : f + 7].sum() for i, f in zip(counted.item, counted.first, strict=True)]
     np.testing.assert_allclose(counted.units, plain)
-    again = examine_sales(panel, cross, rows, first, last, QUICK, np.random.default_rng(3)).placebo
-    assert again.equals(examine_sales(panel, cross, rows, first, last, QUICK, np.random.default_rng(3)).placebo)
+    again = examine_sales(panel, cross, rows, first, last, noise, QUICK, np.random.default_rng(3)).placebo
+    assert again.equals(examine_sales(panel, cross, rows, first, last, noise, QUICK, np.random.default_rng(3)).placebo)
 
 
 def test_a_log_without_sales_is_not_testable() -> None:

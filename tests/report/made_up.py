@@ -109,6 +109,7 @@ def full(**changes: Any) -> Evidence:
         "elasticities": tables.elasticities(),
         "placebo": tables.placebo(),
         "lots": tables.lots(),
+        "lost_sales": tables.lost_sales(),
         "sensitivity": ("Demand would have to have been 25% higher.", "A cause would have to explain 40%."),
         "stock": tables.stock().with_columns(cost_assumed=pl.lit(bool(offers["cost_assumed"].any()))),
         "plan": plan(offers),

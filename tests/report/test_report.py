@@ -275,6 +275,13 @@ def test_trust_is_told_with_verdicts_and_consequences(page: Page, tmp_path: Path
     assert "– – passed The baseline is sound." in silent
 
 
+def test_what_sell_outs_cost_is_told(page: Page, tmp_path: Path) -> None:
+    for words in ("Sell-outs cost about 138 units", "101.2 to 174.8", "20001 30.0 210 120.4 88.0 to 152.8"):
+        assert words in page.text
+    quiet = render(made_up.small(lost_sales=tables.lost_sales().clear()), tmp_path).text
+    assert "no lost demand is recovered" in quiet
+
+
 def test_offers_say_what_they_rest_on(page: Page, tmp_path: Path) -> None:
     assert "10 points beyond" in page.text and "past sales" in page.text
     assert "not identifiable" not in page.text

@@ -10,8 +10,9 @@ import polars as pl
 
 from flashlift.demand.baseline import CrossFit, draw_rows
 from flashlift.demand.config import DemandConfig
+from flashlift.demand.lost_sales import lost_sales
 from flashlift.demand.lots import by_lot_and_by_choice
-from flashlift.demand.noise import measure_noise
+from flashlift.demand.noise import Noise, measure_noise
 from flashlift.demand.panel import Panel, build_panel
 from flashlift.demand.placebo import placebo_tests
 from flashlift.demand.response import SaleRows, fit_response
@@ -36,11 +37,13 @@ class Examination:
         placebo: see `placebo_tests`.
         lots: see `by_lot_and_by_choice`; no rows without randomized sales.
         robustness: of the price response; None for too few sales.
+        lost: demand that met an empty shelf; see `lost_sales`.
     """
 
     placebo: pl.DataFrame
     lots: pl.DataFrame
     robustness: Robustness | None
+    lost: pl.DataFrame
 
 
 def examine(
@@ -70,8 +73,9 @@ def examine(
 
     cross = CrossFit.fit(history, panel, drawn, config, begin)
     progress(_TASK, 1 + config.folds, steps, "placebo tests")
-    rows, first, last = sale_rows(panel, cross, measure_noise(cross, rng).near, rng)
-    found = examine_sales(panel, cross, rows, first, last, config, rng)
+    noise = measure_noise(cross, rng)
+    rows, first, last = sale_rows(panel, cross, noise.near, rng)
+    found = examine_sales(panel, cross, rows, first, last, noise, config, rng)
     progress(_TASK, steps, steps)
     return found
 
@@ -82,6 +86,7 @@ def examine_sales(
     rows: SaleRows,
     first: IntArray,
     last: IntArray,
+    noise: Noise,
     config: DemandConfig,
     rng: np.random.Generator,
 ) -> Examination:
@@ -93,4 +98,5 @@ def examine_sales(
         placebo=placebo_tests(cross, past, Windows.of_sales(rows, first), rng),
         lots=by_lot_and_by_choice(rows, response, panel.category, len(panel.categories), config),
         robustness=robustness(rows),
+        lost=lost_sales(panel, cross, noise),
     )

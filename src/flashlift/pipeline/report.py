@@ -63,6 +63,7 @@ def report(settings: Settings, progress: Progress = silent) -> Path:
             elasticities=frames.get("elasticities"),
             placebo=frames.get("placebo"),
             lots=frames.get("lots"),
+            lost_sales=frames.get("lost_sales"),
             sensitivity=_sensitivity(planned, frames),
             assumptions=_assumptions(settings, planned, frames),
             stages_skipped=skipped,

@@ -176,6 +176,7 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             "assumed": pl.DataFrame({"visibility": [model.detected]}),
             "placebo": tested.placebo,
             "lots": tested.lots,
+            "lost_sales": tested.lost,
             "robustness": pl.DataFrame(robust, schema=dict.fromkeys(_ROBUSTNESS, pl.Float64)),
         }
 

@@ -37,6 +37,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "placebo": ("test", "statistic", "value", *_INTERVAL, "verdict", "consequence"),
     "lots": ("basis", "quantity", "value", *_INTERVAL, "n", "says"),
+    "lost_sales": ("item_id", "empty_days", "units", "lost_units", *_INTERVAL),
     "stock": (
         *("item_id", "title", "mean_units", *_INTERVAL, "order_units", "service_level", "leftover_units"),
         *("lost_units", "cost_assumed"),
@@ -75,6 +76,7 @@ class Evidence:
         elasticities: price elasticity per item.
         placebo: tests of the promotion response where nothing was discounted; first row: what real sales did.
         lots: what randomized sales say beside the shop's own; no rows where the log does not hold both.
+        lost_sales: demand that met an empty shelf, per item; the first row, without an item, is the whole shop.
         sensitivity: how strong hidden causes would have to be to turn the conclusions, a sentence each.
         plan: the plan.
         campaign: what it was made for.
@@ -112,6 +114,7 @@ class Evidence:
     elasticities: pl.DataFrame | None = None
     placebo: pl.DataFrame | None = None
     lots: pl.DataFrame | None = None
+    lost_sales: pl.DataFrame | None = None
     sensitivity: tuple[str, ...] = ()
     plan: Plan | None = None
     campaign: Campaign | None = None
