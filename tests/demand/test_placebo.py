@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,17 +12,15 @@ import pytest
 from scipy.stats import binom
 from tests.demand.conftest import QUICK, make_events, make_items
 
-from flashlift.demand.baseline import CrossFit, draw_rows
-from flashlift.demand.examine import examine, examine_sales
-from flashlift.demand.noise import measure_noise
-from flashlift.demand.panel import build_panel
+from flashlift.demand.examine import examine, examine_ground, fit_and_examine
+from flashlift.demand.fit import fit
+from flashlift.demand.groundwork import lay_groundwork
 from flashlift.demand.placebo import SMALL, TESTS, verdict
 from flashlift.demand.pooled import pooled_effect
-from flashlift.demand.sale_rows import sale_rows
-from flashlift.demand.state import History
 from flashlift.demand.windows import Past, Windows, count_windows, on_other_days, on_twins, week_before
 from flashlift.domain import Estimate
 from flashlift.market import MarketConfig, SimulatedShop, simulate
+from flashlift.protocols import silent
 from flashlift.schema import Promotions, Tables
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -140,12 +140,9 @@ def test_the_interval_covers_when_items_and_weeks_share_shocks() -> None:
 
 
 def test_windows_are_where_they_claim_to_be(shop: SimulatedShop) -> None:
-    panel = build_panel(shop.tables, shop.now, QUICK)
     rng = np.random.default_rng(0)
-    history = History(panel)
-    cross = CrossFit.fit(history, panel, draw_rows(history, panel, QUICK, rng), QUICK, lambda _: None)
-    rows, first, last = sale_rows(panel, cross, 0.1, rng)
-    noise = measure_noise(cross, np.random.default_rng(4))
+    ground = lay_groundwork(shop.tables, shop.now, QUICK, rng=rng, progress=silent)
+    panel, cross, rows, first, last = ground.panel, ground.cross, ground.sales, ground.first, ground.last
     past = Past(item=rows.item, first=first, last=last, x=rows.x)
     promoted = set(panel.sales["item"].to_list())
     for copy in (on_other_days(panel, past, rng), on_twins(panel, past, rng), week_before(panel, past)):
@@ -163,8 +160,20 @@ def test_windows_are_where_they_claim_to_be(shop: SimulatedShop) -> None:
     counted = count_windows(cross, week_before(panel, past))
     plain = [panel.units[i, f : f + 7].sum() for i, f in zip(counted.item, counted.first, strict=True)]
     np.testing.assert_allclose(counted.units, plain)
-    again = examine_sales(panel, cross, rows, first, last, noise, QUICK, np.random.default_rng(3)).placebo
-    assert again.equals(examine_sales(panel, cross, rows, first, last, noise, QUICK, np.random.default_rng(3)).placebo)
+    again = examine_ground(ground, np.random.default_rng(3)).placebo
+    assert again.equals(examine_ground(ground, np.random.default_rng(3)).placebo)
+
+
+def test_both_at_once_are_what_each_is_alone(shop: SimulatedShop) -> None:
+    def same(run: Callable[..., Any]) -> Any:
+        return run(shop.tables, until=shop.now, config=QUICK, rng=np.random.default_rng(0))
+
+    model, tested = same(fit_and_examine)
+    alone = same(fit)
+    assert model.elasticities().equals(alone.elasticities())
+    np.testing.assert_array_equal(model.baseline.coefficients, alone.baseline.coefficients)
+    assert model.baseline.booster.model_to_string() == alone.baseline.booster.model_to_string()
+    assert tested.placebo.equals(same(examine).placebo)
 
 
 def test_a_log_without_sales_is_not_testable() -> None:

@@ -3,7 +3,7 @@
 from flashlift.demand.backtest import Backtest, backtest
 from flashlift.demand.basis import offer_basis
 from flashlift.demand.config import DemandConfig
-from flashlift.demand.examine import Examination, examine
+from flashlift.demand.examine import Examination, examine, fit_and_examine
 from flashlift.demand.fit import fit
 from flashlift.demand.model import FittedDemand
 from flashlift.demand.placebo import room_for_error
@@ -29,6 +29,7 @@ __all__ = [
     "depth_sentence",
     "examine",
     "fit",
+    "fit_and_examine",
     "offer_basis",
     "robustness_value",
     "room_for_error",

@@ -7,26 +7,23 @@ from datetime import datetime
 
 import numpy as np
 import polars as pl
-from threadpoolctl import threadpool_limits
 
 from flashlift.demand.aftermath import measure_pull_forward
-from flashlift.demand.baseline import Baseline, CrossFit, draw_rows
+from flashlift.demand.baseline import Baseline
 from flashlift.demand.config import DemandConfig
+from flashlift.demand.groundwork import Groundwork, lay_groundwork
 from flashlift.demand.model import FittedDemand
-from flashlift.demand.noise import measure_noise
-from flashlift.demand.panel import Panel, build_panel
+from flashlift.demand.panel import Panel
 from flashlift.demand.response import Response, SaleRows, fit_response
-from flashlift.demand.sale_rows import sale_rows
-from flashlift.demand.state import History
 from flashlift.demand.substitution import measure_diversion, substitute_groups
+from flashlift.demand.threads import one_blas_thread
 from flashlift.protocols import FloatArray, IntArray, Progress, silent
 from flashlift.schema import Tables
 
-__all__ = ["fit"]
+__all__ = ["fit", "fit_on"]
 
 log = logging.getLogger(__name__)
 
-_TASK = "demand"
 _IDENTIFIED = 0.5  # of the assumed variance: below it, the log has removed more than half
 _MAX_STUDIED = 5_000  # past sales whose effects elsewhere are studied
 
@@ -46,58 +43,38 @@ def fit(
     Raises:
         InsufficientDataError: no purchases, purchases without prices, or less than 28 days.
     """
-    config = config or DemandConfig()
-    steps = config.folds + 4
-    progress(_TASK, 0, steps, "reading the log")
-    panel = build_panel(tables, until, config)
-    # Sums in one order, however many threads there are: a plan may turn on the last bit of a forecast.
-    with threadpool_limits(limits=1, user_api="blas"):
-        model = _fit(panel, _groups(tables, panel), config, rng, progress, steps)
-    if not model.identified:
+    with one_blas_thread():
+        return fit_on(lay_groundwork(tables, until, config or DemandConfig(), rng=rng, progress=progress), tables)
+
+
+def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
+    """The model of a log whose groundwork is laid. Under `one_blas_thread`."""
+    panel, sales, cross, config = ground.panel, ground.sales, ground.cross, ground.config
+    response = fit_response(sales, panel.category, len(panel.categories), config)
+    some, extra = _studied(response, sales, panel)
+    studied = sales.item[some], ground.first[some], ground.last[some], extra
+    identified = float(response.shop_covariance[1, 1]) < _IDENTIFIED * config.assumed_elasticity_sd**2
+    if not identified:
         log.warning(
             "The log holds too few price changes (%d sales) to tell the price elasticity: it is mostly an assumption.",
-            model.response.n_sales,
+            response.n_sales,
         )
-    progress(_TASK, steps, steps)
-    return model
-
-
-def _fit(
-    panel: Panel, groups: list[str], config: DemandConfig, rng: np.random.Generator, progress: Progress, steps: int
-) -> FittedDemand:
-    history = History(panel)
-    rows = draw_rows(history, panel, config, rng)
-
-    def begin(block: int) -> None:
-        progress(_TASK, 1 + block, steps, f"baseline without block {block + 1} of {config.folds}")
-
-    cross = CrossFit.fit(history, panel, rows, config, begin)
-    progress(_TASK, 1 + config.folds, steps, "baseline")
-    baseline = Baseline.fit(rows, config)
-    progress(_TASK, 2 + config.folds, steps, "spread of the forecast")
-    noise = measure_noise(cross, rng)
-    progress(_TASK, 3 + config.folds, steps, f"response to {len(panel.sales):,} sales")
-    sales, origin, last = sale_rows(panel, cross, noise.near, rng)
-    response = fit_response(sales, panel.category, len(panel.categories), config)
-    studied, extra = _studied(response, sales, panel)
-    pull = measure_pull_forward(cross, sales.item[studied], origin[studied], last[studied], extra)
-    diverted = measure_diversion(cross, groups, sales.item[studied], origin[studied], last[studied], extra)
     return FittedDemand(
         item_ids=tuple(panel.item_ids),
         category=panel.category,
         categories=tuple(panel.categories),
         origin_day=panel.first_day + panel.n_days,
-        state=history.state(np.arange(len(panel.item_ids)), np.full(len(panel.item_ids), panel.n_days)),
-        fresh=history.newcomers(np.append(np.arange(len(panel.categories)), -1), panel.n_days),
+        state=ground.history.state(np.arange(len(panel.item_ids)), np.full(len(panel.item_ids), panel.n_days)),
+        fresh=ground.history.newcomers(np.append(np.arange(len(panel.categories)), -1), panel.n_days),
         lump=np.append(panel.lump, np.average(panel.lump, weights=panel.units.sum(1))),
         n_sales=np.bincount(sales.item, minlength=len(panel.item_ids)),
         **_deepest(panel, sales),
-        identified=float(response.shop_covariance[1, 1]) < _IDENTIFIED * config.assumed_elasticity_sd**2,
-        baseline=baseline,
+        identified=identified,
+        baseline=Baseline.fit(ground.rows, config),
         response=response,
-        pull=pull,
-        diverted=diverted,
-        noise=noise,
+        pull=measure_pull_forward(cross, *studied),
+        diverted=measure_diversion(cross, _groups(tables, panel), *studied),
+        noise=ground.noise,
         profile=panel.profile,
         detected=panel.detected,
         config=config,

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from threadpoolctl import threadpool_limits
 
 from flashlift import artifacts
 from flashlift.demand.baseline import Baseline
@@ -26,6 +25,7 @@ from flashlift.demand.response import Response
 from flashlift.demand.state import State
 from flashlift.demand.storage import KIND, pack, unpack
 from flashlift.demand.substitution import diversion, substitute_groups
+from flashlift.demand.threads import one_blas_thread
 from flashlift.domain import Slot
 from flashlift.errors import InputError
 from flashlift.protocols import FloatArray, IntArray
@@ -121,7 +121,7 @@ class FittedDemand:
         rows = self._rows(items["item_id"].to_list())
         groups = self._groups(rows, items["category"].to_list())
         state = self.state.choose(rows, self.fresh, groups)
-        with threadpool_limits(limits=1, user_api="blas"):  # sums in one order, however many threads there are
+        with one_blas_thread():
             horizon = look_ahead(
                 self.baseline, state, self.profile, slots, origin_day=self.origin_day, longest=self.config.horizon_days
             )

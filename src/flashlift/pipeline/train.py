@@ -161,13 +161,10 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
         judged = demand.backtest(
             shop.tables, split=split, config=config, rng=np.random.default_rng(seed), progress=progress
         )
-        model = demand.fit(
+        model, tested = demand.fit_and_examine(
             shop.tables, until=split.test_end, config=config, rng=np.random.default_rng(seed), progress=progress
         )
         model.save(shop.folder / "demand", inputs=inputs)
-        tested = demand.examine(
-            shop.tables, until=split.test_end, config=config, rng=np.random.default_rng(seed), progress=progress
-        )
         robust = [] if tested.robustness is None else [asdict(tested.robustness)]
         return {
             "forecast_metrics": judged.metrics,

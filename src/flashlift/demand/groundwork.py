@@ -1,0 +1,85 @@
+"""What fitting and testing the demand model begin with: the log as a panel, blind baselines, past sales beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from flashlift.demand.baseline import CrossFit, Rows, draw_rows
+from flashlift.demand.config import DemandConfig
+from flashlift.demand.noise import Noise, measure_noise
+from flashlift.demand.panel import Panel, build_panel
+from flashlift.demand.response import SaleRows
+from flashlift.demand.sale_rows import sale_rows
+from flashlift.demand.state import History
+from flashlift.protocols import IntArray, Progress
+from flashlift.schema import Tables
+
+__all__ = ["Groundwork", "lay_groundwork"]
+
+_TASK = "demand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groundwork:
+    """The parts that `fit` and `examine` share.
+
+    Args:
+        panel: the log by item and day.
+        history: what was known of each item at the start of each day.
+        rows: days that baselines are fitted on.
+        cross: baselines that did not see the days they predict.
+        noise: how far units stray from them.
+        sales: past sales beside these baselines.
+        first: first day of each sale, a day of the panel.
+        last: its last day.
+        config: the choices of the fit.
+    """
+
+    panel: Panel
+    history: History
+    rows: Rows
+    cross: CrossFit
+    noise: Noise
+    sales: SaleRows
+    first: IntArray
+    last: IntArray
+    config: DemandConfig
+
+
+def lay_groundwork(
+    tables: Tables, until: datetime, config: DemandConfig, *, rng: np.random.Generator, progress: Progress
+) -> Groundwork:
+    """Read the log before `until`; nothing at or after it. Under `one_blas_thread`.
+
+    Raises:
+        InsufficientDataError: no purchases, purchases without prices, less than 28 days, or no day without a sale.
+    """
+    steps = config.folds + 3
+    progress(_TASK, 0, steps, "reading the log")
+    panel = build_panel(tables, until, config)
+    history = History(panel)
+    rows = draw_rows(history, panel, config, rng)
+
+    def begin(block: int) -> None:
+        progress(_TASK, 1 + block, steps, f"baseline without block {block + 1} of {config.folds}")
+
+    cross = CrossFit.fit(history, panel, rows, config, begin)
+    progress(_TASK, 1 + config.folds, steps, "spread of the forecast")
+    noise = measure_noise(cross, rng)
+    progress(_TASK, 2 + config.folds, steps, f"{len(panel.sales):,} past sales")
+    sales, first, last = sale_rows(panel, cross, noise.near, rng)
+    progress(_TASK, steps, steps)
+    return Groundwork(
+        panel=panel,
+        history=history,
+        rows=rows,
+        cross=cross,
+        noise=noise,
+        sales=sales,
+        first=first,
+        last=last,
+        config=config,
+    )
