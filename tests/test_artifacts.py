@@ -56,6 +56,13 @@ def test_missing_wrong_kind_and_damage_are_told_apart(tmp_path: Path) -> None:
         artifacts.load(tmp_path / "one", "k")
 
 
+def test_another_layout_is_told_from_damage(tmp_path: Path) -> None:
+    artifacts.save(artifacts.Artifact(kind="demand", layout=2), tmp_path / "one")
+    assert artifacts.load(tmp_path / "one", "demand", 2).layout == 2
+    with pytest.raises(ArtifactError, match=r"another version of flashlift \(demand of layout 2, this one reads 3\)"):
+        artifacts.load(tmp_path / "one", "demand", 3)
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="Cannot write"):

@@ -56,8 +56,9 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_the_demand_example_prints_what_is_shown() -> None:
-    text = (ROOT / "docs" / "demand.md").read_text()
+@pytest.mark.parametrize("page", ["README.md", "docs/demand.md"])
+def test_the_example_prints_what_is_shown(page: str) -> None:
+    text = (ROOT / page).read_text()
     found = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL)
     assert found is not None
     said = io.StringIO()

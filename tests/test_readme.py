@@ -1,10 +1,8 @@
-"""The README's code prints what the README shows, and its notebooks run."""
+"""The README's tree names what there is, and its notebooks run."""
 
 from __future__ import annotations
 
-import io
 import re
-from contextlib import redirect_stdout
 from pathlib import Path
 
 import nbformat
@@ -12,16 +10,6 @@ import pytest
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
-
-
-def test_the_ten_lines_print_what_is_shown() -> None:
-    text = (ROOT / "README.md").read_text()
-    found = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL)
-    assert found is not None
-    said = io.StringIO()
-    with redirect_stdout(said):
-        exec(found.group(1), {})
-    assert said.getvalue() == found.group(2)
 
 
 def test_the_tree_names_what_there_is() -> None:

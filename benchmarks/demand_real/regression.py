@@ -9,6 +9,7 @@ import polars as pl
 from scipy.special import ndtri
 
 from flashlift.protocols import FloatArray, IntArray
+from flashlift.stats.sandwich import cluster_meat
 
 __all__ = ["Slopes", "by_brand", "clustered", "codes", "fixed_effects", "smearing"]
 
@@ -45,10 +46,8 @@ def codes(values: pl.Series, known: list[str]) -> IntArray:
 def clustered(design: FloatArray, left: FloatArray, cluster: IntArray) -> FloatArray:
     """Covariance of least-squares coefficients, clustered (Liang and Zeger, 1986), times G / (G - 1)."""
     bread = np.linalg.pinv(design.T @ design)
-    groups, of = np.unique(cluster, return_inverse=True)
-    score = np.zeros((len(groups), design.shape[1]))
-    np.add.at(score, of, design * left[:, None])
-    return np.asarray(bread @ (score.T @ score) @ bread * len(groups) / max(len(groups) - 1, 1))
+    count = len(np.unique(cluster))
+    return np.asarray(bread @ cluster_meat(design * left[:, None], cluster) @ bread * count / max(count - 1, 1))
 
 
 def by_brand(code: IntArray, n_brands: int, columns: FloatArray) -> FloatArray:

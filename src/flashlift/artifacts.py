@@ -36,6 +36,7 @@ class Artifact:
 
     Args:
         kind: which stage made it; `load` refuses another kind.
+        layout: version of what is in it; `load` refuses another one, because names may mean something else now.
         manifest: JSON-like settings, metrics and facts.
         inputs: digest of everything the result depends on; equal digests mean nothing to redo.
         arrays: name -> array.
@@ -43,6 +44,7 @@ class Artifact:
     """
 
     kind: str
+    layout: int = 1
     manifest: Mapping[str, Any] = field(default_factory=dict)
     inputs: str = ""
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
@@ -79,6 +81,7 @@ def save(artifact: Artifact, folder: Path) -> None:
         head = {
             "format": FORMAT,
             "kind": artifact.kind,
+            "layout": artifact.layout,
             "flashlift": version("flashlift"),
             "inputs": artifact.inputs,
             "frames": sorted(artifact.frames),
@@ -115,11 +118,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return head
 
 
-def load(folder: Path, kind: str) -> Artifact:
+def load(folder: Path, kind: str, layout: int = 1) -> Artifact:
     """Read the artifact back.
 
     Raises:
-        ArtifactError: missing, damaged, changed since it was written, of another kind, or of another format.
+        ArtifactError: missing, damaged, changed since it was written, of another kind, format or layout.
     """
     head = read_manifest(folder)
     if head is None:
@@ -128,6 +131,11 @@ def load(folder: Path, kind: str) -> Artifact:
         raise ArtifactError(
             f"{folder} holds {head.get('kind')!r} of format {head.get('format')}, not {kind!r} of format {FORMAT}. "
             "Delete it and run its stage again."
+        )
+    if head.get("layout", 1) != layout:
+        raise ArtifactError(
+            f"{folder} was made by another version of flashlift ({kind} of layout {head.get('layout', 1)}, this one "
+            f"reads {layout}). Run its stage again: `flashlift train` for a model."
         )
     try:
         changed = [name for name, told in head["files"].items() if digest(folder / name) != told]
@@ -138,7 +146,9 @@ def load(folder: Path, kind: str) -> Artifact:
         tensors = folder / "arrays.safetensors"
         arrays = load_file(tensors) if tensors.exists() else {}
         frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in head["frames"]}
-        return Artifact(kind=kind, manifest=head["manifest"], inputs=head["inputs"], arrays=arrays, frames=frames)
+        return Artifact(
+            kind=kind, layout=layout, manifest=head["manifest"], inputs=head["inputs"], arrays=arrays, frames=frames
+        )
     except (OSError, KeyError, SafetensorError, pl.exceptions.PolarsError) as error:
         raise ArtifactError(f"{folder} is damaged ({error}). Delete it and run its stage again.") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from flashlift import artifacts, behavior, pipeline
 from flashlift.cli import app
-from flashlift.errors import InsufficientDataError
+from flashlift.errors import ArtifactError, InsufficientDataError
 from flashlift.pipeline.shop import Shop
 from flashlift.pipeline.train import _behavior
 from flashlift.settings import Settings, load_settings
@@ -76,12 +77,25 @@ def test_another_tracker_does_not_train_again_and_the_report_draws_the_curves(se
 
 def test_one_model_is_trained_by_itself(settings: Settings) -> None:
     shop = Shop.open(settings)
+    before = artifacts.read_manifest(shop.folder / "behavior")
     done = CliRunner().invoke(app, ["train", "demand", "-s", str(settings.shop.work.parent / "flashlift.toml")])
     assert done.exit_code == 0, done.output
     assert "Forecast metrics" in done.output
-    before = artifacts.read_manifest(shop.folder / "behavior")
     assert artifacts.read_manifest(shop.folder / "demand") is not None
     assert before == artifacts.read_manifest(shop.folder / "behavior")
     wrong = CliRunner().invoke(app, ["train", "prices", "-s", str(settings.shop.work.parent / "flashlift.toml")])
     assert wrong.exit_code == 2
     assert "'prices' is not one of" in wrong.output
+
+
+def test_a_model_of_another_version_is_named_and_made_anew(settings: Settings) -> None:
+    shop, told = Shop.open(settings), ["-s", str(settings.shop.work.parent / "flashlift.toml")]
+    path = shop.folder / "demand" / "manifest.json"
+    assert CliRunner().invoke(app, ["train", "demand", *told]).exit_code == 0
+    head = json.loads(path.read_text())
+    path.write_text(json.dumps(head | {"layout": 1, "inputs": "of that version"}))
+    refused = CliRunner().invoke(app, ["plan", *told])
+    assert refused.exit_code == ArtifactError.exit_code
+    assert "was made by another version of flashlift (demand of layout 1" in " ".join(refused.output.split())
+    assert CliRunner().invoke(app, ["train", "demand", *told]).exit_code == 0
+    assert json.loads(path.read_text())["layout"] == head["layout"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from flashlift.behavior.config import BehaviorConfig
+from flashlift.behavior.config import LAYOUT, BehaviorConfig
 
 if TYPE_CHECKING:
     from flashlift.behavior.card import Card
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flashlift.behavior.train import fit
 
 __all__ = [
+    "LAYOUT",
     "BehaviorConfig",
     "BehaviorModel",
     "Card",

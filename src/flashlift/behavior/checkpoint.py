@@ -23,7 +23,7 @@ from torch import Tensor
 
 from flashlift import artifacts
 from flashlift.artifacts import Artifact
-from flashlift.behavior.config import BehaviorConfig
+from flashlift.behavior.config import LAYOUT, BehaviorConfig
 from flashlift.behavior.histories import Histories
 from flashlift.behavior.model import EventTransformer
 from flashlift.errors import ArtifactError
@@ -99,7 +99,7 @@ class Checkpoint:
         weights = {name: value.detach().cpu().numpy() for name, value in run.network.state_dict().items()}
         device = next(run.network.parameters()).device.type
         belongs = {
-            "version": artifacts.digest(version("flashlift"), torch.__version__),
+            "version": artifacts.digest(version("flashlift"), LAYOUT, torch.__version__),
             "settings": artifacts.digest(settings, device),
             "data": artifacts.digest(_digest(arrays), until),
             "seed or first weights": artifacts.digest(

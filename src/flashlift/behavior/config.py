@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-__all__ = ["BehaviorConfig", "Size"]
+__all__ = ["LAYOUT", "BehaviorConfig", "Size"]
+
+LAYOUT = 2
+"""Of a saved model; raised whenever a part is added, dropped, or comes to mean something else."""
 
 Size = Literal["small", "base", "large"]
 

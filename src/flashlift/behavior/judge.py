@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.stats.calibration import TINY, brier_skill, equal_mass_bins, expected_calibration_error, log_odds
+from flashlift.stats.sandwich import cluster_meat
 
 __all__ = [
     "average_precision",
@@ -113,9 +114,8 @@ def slope_error(predicted: FloatArray, outcome: FloatArray, customer: IntArray) 
     x = np.column_stack([np.ones(len(outcome)), log_odds(predicted)])
     fitted = expit(x @ _logistic(x, np.zeros(len(outcome)), outcome))
     inverse = np.linalg.inv((x * (fitted * (1 - fitted))[:, None]).T @ x)
-    _, cluster = np.unique(customer, return_inverse=True)
-    score = np.stack([np.bincount(cluster, (outcome - fitted) * column) for column in x.T], axis=1)
-    return float(np.sqrt((inverse @ score.T @ score @ inverse)[1, 1]))
+    meat = cluster_meat(x * (outcome - fitted)[:, None], customer)
+    return float(np.sqrt((inverse @ meat @ inverse)[1, 1]))
 
 
 def ece_floor_of_customers(

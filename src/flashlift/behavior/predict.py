@@ -16,7 +16,7 @@ import torch
 from flashlift import artifacts
 from flashlift.artifacts import Artifact
 from flashlift.behavior.card import Card
-from flashlift.behavior.config import BehaviorConfig
+from flashlift.behavior.config import LAYOUT, BehaviorConfig
 from flashlift.behavior.content import Content
 from flashlift.behavior.histories import Histories, instant
 from flashlift.behavior.intent import check_horizons
@@ -282,7 +282,8 @@ class BehaviorModel:
             arrays |= {} if made is None else made.arrays()
         manifest = {"config": asdict(self.config), "facts": self.facts, "n_trained": self.vocabulary.n_trained}
         frames = {"items": self.vocabulary.items, "labels": self.vocabulary.labels, "promotions": self.promotions}
-        artifacts.save(Artifact(kind=KIND, manifest=manifest, inputs=inputs, arrays=arrays, frames=frames), folder)
+        model = Artifact(kind=KIND, layout=LAYOUT, manifest=manifest, inputs=inputs, arrays=arrays, frames=frames)
+        artifacts.save(model, folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -291,7 +292,7 @@ class BehaviorModel:
         Raises:
             ArtifactError: missing, damaged or of another version.
         """
-        saved = artifacts.load(folder, KIND)
+        saved = artifacts.load(folder, KIND, LAYOUT)
         try:
             config = BehaviorConfig(**saved.manifest["config"])
             vocabulary = Vocabulary(

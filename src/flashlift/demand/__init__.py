@@ -16,8 +16,10 @@ from flashlift.demand.sensitivity import (
     tipping_sentence,
 )
 from flashlift.demand.stock import SaleOffers, stock_to_order
+from flashlift.demand.storage import LAYOUT
 
 __all__ = [
+    "LAYOUT",
     "Backtest",
     "DemandConfig",
     "Examination",

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from flashlift.protocols import FloatArray, IntArray
+from flashlift.stats.sandwich import cluster_meat
 
 __all__ = ["MissingShare", "Prior", "measure_missing"]
 
@@ -86,9 +87,7 @@ def measure_missing(
     bread = np.linalg.pinv((design * weight[:, None]).T @ design)
     solution = bread @ (design * weight[:, None]).T @ actual
     score = design * (weight * (actual - design @ solution))[:, None]
-    clusters = np.zeros((int(cluster.max()) + 1, 2))
-    np.add.at(clusters, cluster, score)
-    noise = max(float((bread @ (clusters.T @ clusters) @ bread)[1, 1]), 1e-9)
+    noise = max(float((bread @ cluster_meat(score, cluster) @ bread)[1, 1]), 1e-9)
     precision = 1.0 / prior.sd**2 + 1.0 / noise
     mean = (prior.mean / prior.sd**2 + solution[1] / noise) / precision
     return MissingShare(share=float(np.clip(mean, 0.0, _UPPER)), share_sd=float(precision**-0.5))

@@ -23,7 +23,7 @@ from flashlift.demand.posterior import draw_effects, elasticity_summary, lift_cu
 from flashlift.demand.profile import HourProfile
 from flashlift.demand.response import Response
 from flashlift.demand.state import State
-from flashlift.demand.storage import KIND, pack, unpack
+from flashlift.demand.storage import KIND, LAYOUT, pack, unpack
 from flashlift.demand.substitution import diversion, substitute_groups
 from flashlift.demand.threads import one_blas_thread
 from flashlift.domain import Slot
@@ -271,9 +271,9 @@ class FittedDemand:
         """Read a saved model back; it answers exactly as the one that was saved.
 
         Raises:
-            ArtifactError: missing, damaged, or something else.
+            ArtifactError: missing, damaged, something else, or of another version.
         """
-        return cls(**unpack(artifacts.load(folder, KIND)))
+        return cls(**unpack(artifacts.load(folder, KIND, LAYOUT)))
 
 
 def _date(day: int) -> date:

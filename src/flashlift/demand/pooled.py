@@ -2,7 +2,7 @@
 
     log E[units] = log expected + level + slope * (x - x0)
 
-by an estimating equation with negative-binomial weights. Windows of one item share its errors and windows of one week
+by quasi negative binomial. Windows of one item share its errors and windows of one week
 share the shop's, so the covariance is the sandwich clustered both ways (Cameron, Gelbach and Miller, "Robust inference
 with multiway clustering", JBES 2011, eq. 2.11), with Student's t on the smaller number of clusters.
 """
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
+from flashlift.demand.counts import fit_counts
 from flashlift.demand.windows import Windows
 from flashlift.domain import Estimate
 from flashlift.protocols import FloatArray, IntArray
+from flashlift.stats.sandwich import cluster_meat
 
 __all__ = ["PooledEffect", "pooled_effect"]
 
-_DISPERSION = 0.2  # for the weights only; the sandwich makes any choice honest
-_STEPS = 30
 _COVERAGE = 0.9
 _FEWEST_WINDOWS, _FEWEST_CLUSTERS, _FEWEST_UNITS = 30, 6, 30.0
 
@@ -69,28 +69,21 @@ def pooled_effect(windows: Windows, x0: float) -> PooledEffect | None:
     y, offset = windows.units / windows.lump, np.log(windows.expected / windows.lump)
     design = np.column_stack([np.ones_like(windows.x), windows.x - x0])
     design = design if np.ptp(windows.x) > 1e-3 else design[:, :1]
-    beta = np.zeros(design.shape[1])
-    for _ in range(_STEPS):
-        mu = np.exp(offset + design @ beta)
-        weighted = design / (1.0 + _DISPERSION * mu)[:, None]
-        bread = np.linalg.inv((weighted * mu[:, None]).T @ design)
-        step = bread @ weighted.T @ (y - mu)
-        beta = beta + step * min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
-    score = weighted * (y - mu)[:, None]
+    fit = fit_counts(y, offset, design)
+    bread = np.linalg.inv((design * fit.weight[:, None]).T @ design)
+    score = design * (fit.weight * (y / fit.mean - 1.0))[:, None]
     both = _numbers(items * (weeks.max() + 1) + weeks)
     meat = _meat(score, items) + _meat(score, weeks) - _meat(score, both)
     one_way = [bread @ _meat(score, by) @ bread for by in (items, weeks)]
     covariance = bread @ meat @ bread
     if np.linalg.eigvalsh(covariance)[0] <= 0:  # the difference of the three need not be a covariance
         covariance = max(one_way, key=lambda v: float(np.trace(v)))
-    return PooledEffect(coefficients=beta, covariance=covariance, clusters=int(clusters), n=len(y))
+    return PooledEffect(coefficients=fit.coefficients, covariance=covariance, clusters=int(clusters), n=len(y))
 
 
 def _meat(score: FloatArray, cluster: IntArray) -> FloatArray:
     count = int(cluster.max()) + 1
-    total = np.zeros((count, score.shape[1]))
-    np.add.at(total, cluster, score)
-    return np.asarray(total.T @ total * (count / max(count - 1, 1)))
+    return cluster_meat(score, cluster) * (count / max(count - 1, 1))
 
 
 def _numbers(labels: IntArray) -> IntArray:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flashlift.demand.counts import fit_counts
 from flashlift.demand.response import SaleRows
 from flashlift.errors import InputError
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, SparseEffects
@@ -41,7 +42,6 @@ STRONGEST = 10.0
 
 _STEPS = 12
 _FEWEST = 30
-_DISPERSION = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +193,9 @@ def robustness(rows: SaleRows) -> Robustness | None:
     others = np.column_stack([np.ones_like(place), *([place] if np.ptp(place) > 0 else [])])
     known = [state] if np.ptp(state) > 1e-6 else []
     design = np.column_stack([others, *known, rows.x])
-    working, weight = _last_step(rows, design)
+    y, offset = rows.units / rows.lump, np.log(rows.baseline / rows.lump)
+    fit = fit_counts(y, offset, design)
+    working, weight = design @ fit.coefficients + y / fit.mean - 1.0, fit.weight
     degrees = float(len(working) - design.shape[1])
     t = np.sqrt(_explained(working, rows.x, design[:, :-1], weight, odds=True) * degrees)
     return Robustness(
@@ -203,20 +205,6 @@ def robustness(rows: SaleRows) -> Robustness | None:
         state_of_units=_explained(working, state, np.column_stack([others, rows.x]), weight) if known else 0.0,
         n=len(working),
     )
-
-
-def _last_step(rows: SaleRows, design: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Working response (log units beside the baseline) and weights at the pooled fit."""
-    y, offset = rows.units / rows.lump, np.log(rows.baseline / rows.lump)
-    beta = np.zeros(design.shape[1])
-    for _ in range(30):
-        eta = design @ beta
-        mu = np.exp(np.clip(offset + eta, -20.0, 20.0))
-        weight = mu / (1.0 + _DISPERSION * mu)
-        gram = (design * weight[:, None]).T @ design + 1e-9 * np.eye(len(beta))
-        step = np.linalg.solve(gram, design.T @ (weight * (y - mu) / mu))
-        beta = beta + step * min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
-    return eta + (y - mu) / mu, weight
 
 
 def _explained(

@@ -20,10 +20,13 @@ from flashlift.demand.profile import HourProfile
 from flashlift.demand.response import Effects, Response
 from flashlift.demand.state import State
 
-__all__ = ["KIND", "pack", "unpack"]
+__all__ = ["KIND", "LAYOUT", "pack", "unpack"]
 
 KIND = "demand"
 """Kind of the artifact."""
+
+LAYOUT = 3
+"""Raised whenever a part is added, dropped, or comes to mean something else."""
 
 _ARRAYS = ("category", "lump", "n_sales", "deepest", "deepest_category")
 _FACTS = ("origin_day", "categories", "detected", "identified")
@@ -60,7 +63,7 @@ def pack(parts: Mapping[str, Any], *, inputs: str) -> Artifact:
         "response": {name: getattr(response, name) for name in _SHOP_FACTS},
     }
     frames = {"items": pl.DataFrame({"item_id": parts["item_ids"]})}
-    return Artifact(kind=KIND, manifest=manifest, inputs=inputs, arrays=arrays, frames=frames)
+    return Artifact(kind=KIND, layout=LAYOUT, manifest=manifest, inputs=inputs, arrays=arrays, frames=frames)
 
 
 def unpack(stored: Artifact) -> dict[str, Any]:

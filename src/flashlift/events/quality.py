@@ -189,12 +189,10 @@ def _prices(events: pl.LazyFrame) -> pl.DataFrame:
 
 def _below_cost(tables: Tables) -> pl.DataFrame:
     """item_id, known (bought lines with a known cost), rows (those below it), lost (in currency)."""
-    costs = (
-        None if tables.history is None else tables.history.drop_nulls("unit_cost").select("item_id", "at", "unit_cost")
-    )
     schema = {"item_id": pl.String, "known": pl.Int64, "rows": pl.Int64, "lost": pl.Float64}
-    if costs is None or costs.is_empty():
+    if tables.history is None:
         return pl.DataFrame(schema=schema)
+    costs = tables.history.drop_nulls("unit_cost").select("item_id", "at", "unit_cost")
     bought = tables.events.filter(pl.col("event") == "purchase").drop_nulls("price")
     lines = bought.select("item_id", "at", "price", "quantity").collect(engine="streaming")
     # The cost that a line itself names enters the history after the line, so a day is looked at from its end.

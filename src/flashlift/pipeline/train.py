@@ -108,7 +108,7 @@ def _behavior(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
         return frames
 
     told = settings.behavior.model_dump(mode="json", exclude={"tracker"})  # who watches changes no result
-    return shop.stage("behavior", work, settings.split, told, language_inputs(settings, shop), seed)
+    return shop.stage("behavior", work, behavior.LAYOUT, settings.split, told, language_inputs(settings, shop), seed)
 
 
 def _middle(horizons_hours: list[float]) -> float:
@@ -177,4 +177,4 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             "robustness": pl.DataFrame(robust, schema=dict.fromkeys(_ROBUSTNESS, pl.Float64)),
         }
 
-    return shop.stage("demand", work, settings.split, settings.assumptions.shown_lift, seed)
+    return shop.stage("demand", work, demand.LAYOUT, settings.split, settings.assumptions.shown_lift, seed)

@@ -3,6 +3,7 @@
 - `moments`: sufficient statistics that merge with `+`
 - `comparison`: difference of means (Welch), covariate adjustment (CUPED), relative effect (delta method)
 - `power`: power, sample size, minimum detectable effect
+- `sandwich`: covariance of estimates from rows in clusters
 - `ratio_check`: sample-ratio mismatch
 - `bootstrap`: percentile intervals of any statistic over units
 - `calibration`: probabilities that mean what they say
