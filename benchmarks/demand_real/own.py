@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import polars as pl
 
@@ -13,9 +15,8 @@ from flashlift.schema import SaleItems
 
 __all__ = ["CONFIG", "elasticities", "fit", "forecast", "units_by_brand"]
 
-# Chosen for the change of clock alone: a day of the model is a week here, so one week of recovery follows a sale
-# instead of fourteen, and forecasts reach 13 weeks ahead instead of 60 days.
-CONFIG = demand.DemandConfig(recovery_days=1, horizon_days=13)
+# Chosen for the files alone: they hold years, are seen once a week, and 13 weeks are forecast.
+CONFIG = demand.DemandConfig(recovery_days=7, horizon_days=91, history_days=1_100)
 _DRAWS = 400
 _SHALLOW, _DEEP = 0.05, 0.30
 _LEVEL = 0.9
@@ -29,7 +30,7 @@ def fit(rows: pl.DataFrame, origin: int, *, seed: int = 0) -> demand.FittedDeman
 
 def forecast(model: demand.FittedDemand, held: pl.DataFrame, origin: int, horizon: int, *, seed: int = 0) -> FloatArray:
     """Mean units of held-out rows (see `Panel.features`), which tell their sales; NaN for items never seen."""
-    start = pl.lit(at_week(0)).dt.cast_time_unit("us") + pl.duration(days="week")
+    start = pl.lit(at_week(0)).dt.cast_time_unit("us") + pl.duration(weeks="week")
     sold = (pl.col("deal") > 0) | (pl.col("feat") > 0) | (pl.col("log_relative") < np.log(1 - CUT))
     promotions = held.filter(sold).select(
         pl.col("item").alias("item_id"),
@@ -38,9 +39,9 @@ def forecast(model: demand.FittedDemand, held: pl.DataFrame, origin: int, horizo
         (1 - pl.col("log_relative").exp()).clip(lower_bound=0.0).alias("depth"),
     )
     first = at_week(origin).date()
-    told = model.forecast(
-        first, horizon, n_draws=_DRAWS, rng=np.random.default_rng(seed), promotions=promotions
-    ).with_columns(week=(pl.col("date") - at_week(0).date()).dt.total_days())
+    told = model.forecast(first, 7 * horizon, n_draws=_DRAWS, rng=np.random.default_rng(seed), promotions=promotions)
+    told = told.with_columns(day=(pl.col("date") - at_week(0).date()).dt.total_days()).filter(pl.col("day") % 7 == 0)
+    told = told.with_columns(week=pl.col("day") // 7)
     joined = held.join(told, left_on=["item", "week"], right_on=["item_id", "week"], how="left", maintain_order="left")
     return joined["mean"].fill_null(float("nan")).to_numpy()
 
@@ -63,7 +64,7 @@ def units_by_brand(
     """Brands with "all" last, and for each discount their units in a week, (n_brands + 1, n_draws)."""
     known = model.elasticities().select("item_id", "category")
     goods = pl.concat([SaleItems.create_empty(), known], how="diagonal_relaxed")
-    slot = Slot(slot_id="week", start=at_week(week), end=at_week(week + 1), positions=1)
+    slot = Slot(slot_id="week", start=at_week(week), end=at_week(week) + timedelta(days=1), positions=1)
     draws = model.draw(goods, [slot], _DRAWS, rng=np.random.default_rng(seed))
     item, none = np.arange(len(known)), np.zeros(len(known), dtype=np.int64)
     brands, of = np.unique(known["category"].to_numpy(), return_inverse=True)

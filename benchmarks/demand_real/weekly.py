@@ -1,8 +1,9 @@
 """Weeks of items in stores: prices against the usual price, what was known at an origin, and flashlift's tables of it.
 
-A scanner panel has one row per item, store and week. flashlift reads logs of lines and days, so a week becomes a day
-and each unit a line: an item's whole history then lies within `history_days`, the forecast is for weeks, and nothing
-is invented about hours or weekdays. A week without a row is a week without stock, not a week without demand.
+A scanner panel has one row per item, store and week. flashlift reads logs of lines and days, so a week becomes its
+Monday, with a line for each unit; on the other six days there is no stock, which is to say that nobody looked. So the
+year keeps its length, and nothing is invented about hours or weekdays. A week without a row is a week without stock
+too, not a week without demand.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ POSITION = {"feat": 1, "deal": 4, "cut": 8}  # places of the same sale: in the a
 
 def at_week(week: int) -> datetime:
     """The day that stands for a week."""
-    return FIRST_DAY + timedelta(days=int(week))
+    return FIRST_DAY + timedelta(weeks=int(week))
 
 
 def with_usual_price(rows: pl.DataFrame) -> pl.DataFrame:
@@ -51,7 +52,7 @@ def with_usual_price(rows: pl.DataFrame) -> pl.DataFrame:
 
 def tables(rows: pl.DataFrame) -> Tables:
     """flashlift's tables of `rows` (see `with_usual_price`): lines of one unit, promotions, weeks without stock."""
-    at = pl.lit(FIRST_DAY) + pl.duration(days="week")
+    at = pl.lit(FIRST_DAY) + pl.duration(weeks="week")
     lines = rows.lazy().select(
         pl.col("item").alias(Events.item_id.name),
         pl.lit("purchase").cast(Events.event.dtype).alias(Events.event.name),
@@ -86,19 +87,19 @@ def tables(rows: pl.DataFrame) -> Tables:
 
 
 def _stock(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row where an item's weeks begin, stop or go on again."""
-    weeks = pl.DataFrame({"week": np.arange(rows["week"].min(), rows["week"].max() + 1)})  # type: ignore[operator]
-    grid = rows.select(pl.col("item").unique().sort()).join(weeks.cast({"week": rows.schema["week"]}), how="cross")
-    seen = grid.join(rows.select("item", "week", on_hand=pl.lit(1, pl.Int64)), on=["item", "week"], how="left")
-    seen = seen.with_columns(pl.col("on_hand").fill_null(0)).sort("item", "week")
-    changed = seen.filter((pl.col("on_hand") != pl.col("on_hand").shift(1).over("item")).fill_null(True))
-    return changed.select(
+    """In stock on the day of a week that has a row, and on no other."""
+    day = (pl.lit(FIRST_DAY) + pl.duration(weeks="week")).dt.cast_time_unit("us")
+    changes = [
+        rows.select("item", at=day + pl.duration(days=days), on_hand=pl.lit(on_hand, pl.Int64))
+        for days, on_hand in ((0, 1), (1, 0))
+    ]
+    return pl.concat(changes).select(
         pl.col("item").alias(ItemHistory.item_id.name),
-        (pl.lit(FIRST_DAY) + pl.duration(days="week")).dt.cast_time_unit("us").alias(ItemHistory.at.name),
+        pl.col("at").alias(ItemHistory.at.name),
         pl.lit(None, pl.Float64).alias(ItemHistory.price.name),
         pl.lit(None, pl.Float64).alias(ItemHistory.unit_cost.name),
         "on_hand",
-    )
+    ).sort("item_id", "at")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

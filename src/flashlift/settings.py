@@ -42,6 +42,17 @@ def _known_timezone(name: str) -> str:
     return name
 
 
+def _known_country(code: str) -> str:
+    import holidays  # a tenth of a second, and most shops do not name a country
+
+    try:
+        holidays.country_holidays(code)
+    except NotImplementedError as error:
+        raise ValueError(f"no holidays are known of {code!r}; use a two-letter ISO code such as 'GB'") from error
+    return code
+
+
+Country = Annotated[str, AfterValidator(_known_country)]
 TimeZone = Annotated[str, AfterValidator(_known_timezone)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Discount = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -59,6 +70,9 @@ class ShopSettings(_Section):
     work: Path = Field(default=Path("flashlift-work"), description="folder for everything flashlift makes")
     key_file: Path | None = Field(
         default=None, description="key of the pseudonyms; default: the user's configuration folder, one key per shop"
+    )
+    country: Country | None = Field(
+        default=None, description="ISO code of the country whose public holidays enter the forecast, such as 'GB'"
     )
     seed: int = Field(default=0, ge=0, description="seed of everything random")
 

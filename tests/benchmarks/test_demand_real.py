@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import polars as pl
 import pytest
 from benchmarks.demand_real import learners, own, regression
 from benchmarks.demand_real.judge import judge, poisson_deviance
+from benchmarks.demand_real.own import CONFIG
 from benchmarks.demand_real.page import markdown
 from benchmarks.demand_real.weekly import Panel, at_week, tables, with_usual_price
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from flashlift.demand.panel import build_panel
 
 ELASTICITY = {"cheap": -3.0, "dear": -1.5}
 SEEN_LIFT = 1.3
@@ -74,8 +79,14 @@ def test_tables_hold_every_unit_every_sale_and_every_missing_week() -> None:
     )
     assert made.promotions is not None and len(made.promotions) == rows["promoted"].sum()
     assert made.history is not None
-    empty = made.history.filter((pl.col("item_id") == "cheap@0") & (pl.col("on_hand") == 0))
-    assert empty["at"].to_list() == [at_week(40)]
+    kept = made.history.filter(pl.col("item_id") == "cheap@0").sort("at")
+    seen = [at_week(week) for week in range(WEEKS) if week not in (40, 41)]
+    assert kept.filter(pl.col("on_hand") > 0)["at"].to_list() == seen
+    assert kept.filter(pl.col("on_hand") == 0)["at"].to_list() == [at + timedelta(days=1) for at in seen]
+    panel = build_panel(made, at_week(WEEKS), CONFIG)
+    row = panel.item_ids.index("cheap@0")
+    days = np.flatnonzero(panel.stock[row]) + panel.first_day
+    assert days.tolist() == [int(at.timestamp() // 86_400) for at in seen]
 
 
 @given(st.integers(14, WEEKS - 1), st.integers(0, 1000))

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from flashlift import artifacts
+from flashlift import artifacts, demand
 from flashlift.cli import app
 from flashlift.events import open_store
 from flashlift.planning import load_plan
@@ -89,7 +89,7 @@ def test_customers_are_pseudonyms_everywhere(shop: Path) -> None:
 
 
 def test_curves_of_items_as_table_and_picture(shop: Path, tmp_path: Path) -> None:
-    known = artifacts.load(shop / "work" / "demand", "demand").frames["items"]["item_id"].to_list()
+    known = artifacts.load(shop / "work" / "demand", "demand", demand.LAYOUT).frames["items"]["item_id"].to_list()
     settings = shop / "flashlift.toml"
     for kind in (".png", ".html", ".parquet", ".csv"):
         done = flashlift("curves", *known[:2], "-s", settings, "--discounts", "0,20,40", "--out", tmp_path / f"c{kind}")

@@ -14,7 +14,8 @@ class DemandConfig:
     """Choices of the demand model.
 
     Args:
-        history_days: how far back the log is read.
+        history_days: how far back the log is read; a shop with more than 50,000 items is read less far, but never
+            less than 400 days.
         horizon_days: the longest forecast the baseline is trained for; beyond it the last horizon is used.
         max_rows: row budget of the baseline (item-days drawn from the log).
         rounds: boosting rounds of the baseline.
@@ -31,10 +32,11 @@ class DemandConfig:
         unrecorded_lift: the lift of being shown that is assumed where the log records no sales. Price cuts that
             nobody advertised tell how demand answers to price, not what being shown in a sale does.
         unrecorded_lift_sd: standard deviation of its logarithm.
+        country: two-letter ISO code of the country whose public holidays matter; None: no holidays.
         threads: threads of the gradient boosting.
     """
 
-    history_days: int = 400
+    history_days: int = 800
     horizon_days: int = 60
     max_rows: int = 400_000
     rounds: int = 120
@@ -47,6 +49,7 @@ class DemandConfig:
     assumed_visibility_sd: float = 0.7
     unrecorded_lift: float = 1.5
     unrecorded_lift_sd: float = 0.25
+    country: str | None = None
     threads: int = 1
 
     def __post_init__(self) -> None:

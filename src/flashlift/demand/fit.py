@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -70,7 +71,7 @@ def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
         n_sales=np.bincount(sales.item, minlength=len(panel.item_ids)),
         **_deepest(panel, sales),
         identified=identified,
-        baseline=Baseline.fit(ground.rows, config),
+        baseline=replace(Baseline.fit(ground.rows, config), calendar=ground.rows.calendar.lately()),
         response=response,
         pull=measure_pull_forward(cross, *studied),
         diverted=measure_diversion(cross, _groups(tables, panel), *studied),

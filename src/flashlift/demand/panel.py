@@ -10,8 +10,10 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.demand.config import DemandConfig
+from flashlift.demand.feasts import holiday_days
 from flashlift.demand.normal import Float32Array, arrivals, normal_days, open_days
 from flashlift.demand.profile import DAY_US, HourProfile, by_day
+from flashlift.demand.regular_price import regular_prices
 from flashlift.demand.sales import day_prices, detected_sales, recorded_sales, sold_in_sales
 from flashlift.errors import InsufficientDataError
 from flashlift.protocols import FloatArray, IntArray
@@ -20,6 +22,7 @@ from flashlift.schema import Events, Items, Tables
 __all__ = ["Panel", "build_panel"]
 
 _MIN_DAYS = 28
+_MOST_CELLS, _YEAR_AND_MORE = 40_000_000, 400  # items times days beyond which only a year and more is read
 _WHOLESALE_QUANTILE = 0.999  # a line beyond it counts as this quantity: one-off wholesale orders predict nothing
 
 
@@ -37,11 +40,13 @@ class Panel:
         stock: share of the day's demand that fell into hours with stock.
         normal: the same on normal days, 0 on others.
         touched: days with a part of a sale.
+        price: ln of the regular price over the item's first one; None where none ever changed.
         lump: units per purchase, size-biased (mean of q^2 / mean of q); variance over mean of units in a day.
         sales: past sales, one row each: `item`, `start`, `end`, `depth`, `position`, `randomized`, and
             `units` bought within until the item was sold out (`end` is moved to that moment).
         detected: whether the sales were detected from prices because the shop keeps no table of promotions.
         profile: the hours of a day.
+        holiday: sorted days of public holidays until the year after the log, in days since 1970-01-01.
     """
 
     item_ids: list[str]
@@ -53,10 +58,12 @@ class Panel:
     stock: Float32Array
     normal: Float32Array
     touched: npt.NDArray[np.bool_]
+    price: Float32Array | None
     lump: FloatArray
     sales: pl.DataFrame
     detected: bool
     profile: HourProfile
+    holiday: IntArray
 
     @property
     def n_days(self) -> int:
@@ -82,9 +89,10 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
         )
     shape = (len(item_ids), n_days)
     profile = HourProfile.fit(lines)
-    sales, detected = _sales(tables, lines, number, midnight, config)
+    prices = day_prices(lines)
+    sales, detected = _sales(tables, prices, number, midnight, config)
     empty = _out_of_stock(tables, number, midnight)
-    stock = np.maximum(1.0 - _day_shares(empty, profile, first_day, shape), 0.0).astype(np.float32)
+    stock = np.maximum(1.0 - _day_shares(empty, profile.always_open(), first_day, shape), 0.0).astype(np.float32)
     stock[stock < 1e-3] = 0.0
     touched = (
         _day_shares(
@@ -107,11 +115,17 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
         stock=stock,
         normal=normal_days(open_days(units, interest, arrival), stock, touched, config),
         touched=touched,
+        price=regular_prices(prices, touched, first_day),
         lump=_lump(lines, len(item_ids)),
         sales=sold_in_sales(sales, empty, lines),
         detected=detected,
         profile=profile,
+        holiday=_holidays(config, first_day, first_day + n_days),
     )
+
+
+def _holidays(config: DemandConfig, first_day: int, end: int) -> IntArray:
+    return np.zeros(0, np.int64) if config.country is None else holiday_days(config.country, first_day, end + 366)
 
 
 def _purchases(tables: Tables, until: datetime, config: DemandConfig) -> tuple[pl.DataFrame, list[str]]:
@@ -131,6 +145,8 @@ def _purchases(tables: Tables, until: datetime, config: DemandConfig) -> tuple[p
         )
         .collect(engine="streaming")
     )
+    most = max(_MOST_CELLS // max(lines[Events.item_id.name].n_unique(), 1), _YEAR_AND_MORE)
+    lines = lines.filter(at >= until - timedelta(days=min(most, config.history_days)))
     if lines.is_empty():
         raise InsufficientDataError(
             f"The log holds no purchases in the {config.history_days} days before {until:%Y-%m-%d}; the demand model "
@@ -159,9 +175,8 @@ def _known_items(tables: Tables, sold: pl.Series, until: datetime) -> list[str]:
 
 
 def _sales(
-    tables: Tables, lines: pl.DataFrame, number: pl.DataFrame, until: datetime, config: DemandConfig
+    tables: Tables, prices: pl.DataFrame, number: pl.DataFrame, until: datetime, config: DemandConfig
 ) -> tuple[pl.DataFrame, bool]:
-    prices = day_prices(lines)
     if tables.promotions is None:
         return detected_sales(prices, config), True
     list_prices = number.join(tables.items.select("item_id", "list_price"), on="item_id", how="left")

@@ -48,6 +48,11 @@ class HourProfile:
         share[(counts.sum(1) == 0) & (counts.sum() >= _BUSY_LINES)] = 0.0
         return cls(cumulative=np.concatenate([np.zeros((7, 1)), np.cumsum(share, axis=1)], axis=1))
 
+    def always_open(self) -> HourProfile:
+        """The same with even hours on closed weekdays, to measure windows on them."""
+        closed = self.cumulative[:, -1:] == 0
+        return HourProfile(cumulative=np.where(closed, np.linspace(0.0, 1.0, 25), self.cumulative))
+
     def share(self, day: IntArray, start_us: IntArray, end_us: IntArray) -> FloatArray:
         """Share of the day's demand in [start_us, end_us), microseconds since that midnight."""
         weekday = (day + 3) % 7

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from flashlift.demand.calendar import Calendar
 from flashlift.demand.panel import Panel
+from flashlift.demand.season import Season
 from flashlift.protocols import FloatArray, IntArray
 
 __all__ = ["MIN_HISTORY", "History", "State"]
@@ -22,6 +24,7 @@ MIN_HISTORY = 14
 """Days of history below which nothing is forecast."""
 
 _WINDOWS = (3, 7, 14, 28, 84, 100_000)
+_PRICE_WINDOWS = _WINDOWS[3:]
 _PSEUDO = (12.0, 8.0, 6.0, 4.0, 4.0)  # purchases that the next longer window lends
 
 
@@ -36,6 +39,8 @@ class State:
         lump: usual units per purchase, (n,).
         since: days since the last purchase, (n,).
         group: units per item and day of the category so far, (n,).
+        category: number of the category, (n,); -1: unknown.
+        price: ln of the regular price over its mean of the last 28, 84 days and ever, (n, 3); None where none changed.
         conversion: units per view of the category, (n,); None without views.
     """
 
@@ -45,6 +50,8 @@ class State:
     lump: FloatArray
     since: FloatArray
     group: FloatArray
+    category: IntArray
+    price: FloatArray | None
     conversion: FloatArray | None
 
     def take(self, rows: IntArray) -> State:
@@ -91,13 +98,17 @@ def _chain(count: FloatArray, days: FloatArray, prior: FloatArray, strength: flo
 
 
 class History:
-    """Running sums of a panel: the state of any item at the start of any day in constant time."""
+    """Running sums of a panel: the state of any item at the start of any day in constant time.
+
+    `calendar` tells of holidays and of what the categories did a year ago.
+    """
 
     def __init__(self, panel: Panel) -> None:
         self._panel = panel
         usable = panel.normal > 0
         self._units = _running(np.where(usable, panel.units, 0))
         self._days = _running(panel.normal)
+        self._price = None if panel.price is None else _running(panel.price)
         self._interest = None if panel.interest is None else _running(np.where(usable, panel.interest, 0))
         n_groups = len(panel.categories)
         self._group_units = _grouped(self._units, panel.category, n_groups)
@@ -107,6 +118,8 @@ class History:
         last = np.maximum.accumulate(np.where(panel.units > 0, day, np.int32(-1)), axis=1)
         self._last = np.concatenate([np.full((len(last), 1), -1, np.int32), last], axis=1)
         self._shop_lump = float(np.average(panel.lump, weights=panel.units.sum(1)))
+        season = Season.of(panel.first_day, self._group_units, self._group_days, self._shop_lump)
+        self.calendar = Calendar(season=season, holiday=panel.holiday)
 
     def state(self, item: IntArray, origin: IntArray) -> State:
         """State of `item` at the start of day number `origin` of the panel (days before it are known), rows paired."""
@@ -117,6 +130,8 @@ class History:
             lump=self._panel.lump[item],
             since=np.minimum(origin - self._last[item, origin], 365).astype(np.float64),
             group=self._rates(self._panel.category[item], origin),
+            category=self._panel.category[item],
+            price=self._price_changes(item, origin),
             conversion=self._conversion(self._panel.category[item], origin),
         )
 
@@ -132,8 +147,21 @@ class History:
             lump=np.full(n, self._shop_lump),
             since=np.full(n, 365.0),
             group=self._rates(group, at),
+            category=group,
+            price=None if self._price is None else np.zeros((n, len(_PRICE_WINDOWS))),
             conversion=self._conversion(group, at),
         )
+
+    def _price_changes(self, item: IntArray, origin: IntArray) -> FloatArray | None:
+        if self._price is None or self._panel.price is None:
+            return None
+        before = np.maximum(origin - 1, 0)
+        now = self._panel.price[item, before].astype(np.float64)
+        means = [
+            (self._price[item, origin] - self._price[item, begin]) / np.maximum(origin - begin, 1)
+            for begin in (np.maximum(origin - width, 0) for width in _PRICE_WINDOWS)
+        ]
+        return np.asarray(now[:, None] - np.stack(means, axis=1))
 
     def _rates(self, group: IntArray, origin: IntArray) -> FloatArray:
         # The last row of the grouped sums is the shop, so group -1 is the shop.

@@ -13,11 +13,13 @@ import polars as pl
 
 from flashlift.artifacts import Artifact
 from flashlift.demand.baseline import Baseline
+from flashlift.demand.calendar import Calendar
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.event_study import MissingShare
 from flashlift.demand.noise import Noise
 from flashlift.demand.profile import HourProfile
 from flashlift.demand.response import Effects, Response
+from flashlift.demand.season import Season
 from flashlift.demand.state import State
 
 __all__ = ["KIND", "LAYOUT", "pack", "unpack"]
@@ -25,7 +27,7 @@ __all__ = ["KIND", "LAYOUT", "pack", "unpack"]
 KIND = "demand"
 """Kind of the artifact."""
 
-LAYOUT = 3
+LAYOUT = 4
 """Raised whenever a part is added, dropped, or comes to mean something else."""
 
 _ARRAYS = ("category", "lump", "n_sales", "deepest", "deepest_category")
@@ -49,6 +51,7 @@ def pack(parts: Mapping[str, Any], *, inputs: str) -> Artifact:
         **{name: parts[name] for name in _ARRAYS},
         "profile": parts["profile"].cumulative,
         "coefficients": baseline.coefficients,
+        **_calendar_arrays(baseline.calendar),
         "booster": np.frombuffer(baseline.booster.model_to_string().encode(), dtype=np.uint8),
         **{f"shop_{name}": getattr(response, name) for name in _SHOP_ARRAYS},
     }
@@ -60,6 +63,7 @@ def pack(parts: Mapping[str, Any], *, inputs: str) -> Artifact:
     manifest = {
         **{name: parts[name] for name in _FACTS},
         **{name: asdict(parts[name]) for name in _RECORDS},
+        "season": _season_facts(baseline.calendar),
         "response": {name: getattr(response, name) for name in _SHOP_FACTS},
     }
     frames = {"items": pl.DataFrame({"item_id": parts["item_ids"]})}
@@ -79,7 +83,11 @@ def unpack(stored: Artifact) -> dict[str, Any]:
         "categories": tuple(facts["categories"]),
         **{name: record(**facts[name]) for name, record in _RECORDS.items()},
         **{name: _state(arrays, name) for name in _STATES},
-        "baseline": Baseline(arrays["coefficients"], lgb.Booster(model_str=arrays["booster"].tobytes().decode())),
+        "baseline": Baseline(
+            arrays["coefficients"],
+            lgb.Booster(model_str=arrays["booster"].tobytes().decode()),
+            _calendar(arrays, facts["season"]),
+        ),
         "response": Response(**response),
         "profile": HourProfile(cumulative=arrays["profile"]),
     }
@@ -88,3 +96,19 @@ def unpack(stored: Artifact) -> dict[str, Any]:
 def _state(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> State:
     parts: dict[str, Any] = {k: arrays.get(f"{name}_{k}") for k in State.__slots__}
     return State(**parts)
+
+
+def _calendar_arrays(calendar: Calendar) -> dict[str, npt.NDArray[Any]]:
+    season = calendar.season
+    told = {} if season is None else {"season_units": season.units, "season_days": season.days}
+    return {"holiday": calendar.holiday, **told}
+
+
+def _season_facts(calendar: Calendar) -> dict[str, Any] | None:
+    season = calendar.season
+    return None if season is None else {"first_day": season.first_day, "lump": season.lump}
+
+
+def _calendar(arrays: Mapping[str, npt.NDArray[Any]], season: dict[str, Any] | None) -> Calendar:
+    told = None if season is None else Season(units=arrays["season_units"], days=arrays["season_days"], **season)
+    return Calendar(season=told, holiday=arrays["holiday"])

@@ -155,7 +155,8 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
     """Forecast and intervals judged on the test window; then the model of the whole log."""
     seed, split = settings.shop.seed, shop.split
 
-    config = demand.DemandConfig(unrecorded_lift=settings.assumptions.shown_lift)
+    lift, country = settings.assumptions.shown_lift, settings.shop.country
+    config = demand.DemandConfig(unrecorded_lift=lift, country=country)
 
     def work(inputs: str) -> dict[str, pl.DataFrame]:
         judged = demand.backtest(
@@ -177,4 +178,4 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             "robustness": pl.DataFrame(robust, schema=dict.fromkeys(_ROBUSTNESS, pl.Float64)),
         }
 
-    return shop.stage("demand", work, demand.LAYOUT, settings.split, settings.assumptions.shown_lift, seed)
+    return shop.stage("demand", work, demand.LAYOUT, settings.split, lift, country, seed)
