@@ -11,6 +11,7 @@ discounts are compared in the same state of the world, where the deeper one neve
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = ["PosteriorDraws", "poisson_quantile"]
 UIntArray = npt.NDArray[np.uint64]
 
 _EXACT_BELOW = 4.0
+_BLOCK = 40_000  # cells times draws
 _REST = 1 << 20  # slot number of the days outside all slots
 
 
@@ -108,6 +110,12 @@ class PosteriorDraws:
         self, item: IntArray, slot: IntArray, discount: FloatArray, reach: FloatArray | None = None
     ) -> FloatArray:
         """Units demanded in the slot, (n, n_draws); see `DemandDraws.units`. Being in a sale never lowers them."""
+        out = np.empty((len(item), self.n_draws))
+        for part in self._parts(len(item)):
+            out[part] = self._units(item[part], slot[part], discount[part], None if reach is None else reach[part])
+        return out
+
+    def _units(self, item: IntArray, slot: IntArray, discount: FloatArray, reach: FloatArray | None) -> FloatArray:
         x = -np.log1p(-discount)[:, None]
         log_lift = np.maximum(self.visibility[item] + self.elasticity[item] * x, 0.0)
         log_lift[discount <= 0] = 0.0
@@ -118,10 +126,19 @@ class PosteriorDraws:
 
     def without_sale(self, item: IntArray) -> FloatArray:
         """Units at list price from the first slot's start to 28 days after the last end, (n, n_draws)."""
-        rest = self._count(item, np.full(len(item), _REST), self.rest_units[item][:, None] * self.level[item])
-        for slot in np.flatnonzero(self.in_horizon):
-            rest += self.units(item, np.full(len(item), slot), np.zeros(len(item)))
-        return rest
+        out = np.empty((len(item), self.n_draws))
+        for part in self._parts(len(item)):
+            rows = item[part]
+            rest = self._count(rows, np.full(len(rows), _REST), self.rest_units[rows][:, None] * self.level[rows])
+            for slot in np.flatnonzero(self.in_horizon):
+                rest += self._units(rows, np.full(len(rows), slot), np.zeros(len(rows)), None)
+            out[part] = rest
+        return out
+
+    def _parts(self, n: int) -> Iterator[slice]:
+        """Cells evaluated together: what a processor's cache holds is several times faster, and needs no memory."""
+        step = max(1, _BLOCK // self.n_draws)
+        return (slice(first, first + step) for first in range(0, n, step))
 
     def aftermath(self, item: IntArray, extra_units: FloatArray) -> FloatArray:
         """Units missing outside the slots, as negative numbers, (n, n_draws)."""
