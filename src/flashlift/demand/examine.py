@@ -15,7 +15,6 @@ from flashlift.demand.lost_sales import lost_sales
 from flashlift.demand.lots import by_lot_and_by_choice
 from flashlift.demand.model import FittedDemand
 from flashlift.demand.placebo import placebo_tests
-from flashlift.demand.response import fit_response
 from flashlift.demand.sensitivity import Robustness, robustness
 from flashlift.demand.threads import one_blas_thread
 from flashlift.demand.windows import Past, Windows
@@ -84,13 +83,12 @@ def fit_and_examine(
 
 def examine_ground(ground: Groundwork, rng: np.random.Generator) -> Examination:
     """The same for a log whose groundwork is laid. Under `one_blas_thread`."""
-    panel, rows, first, config = ground.panel, ground.sales, ground.first, ground.config
+    panel, rows, first = ground.panel, ground.sales, ground.first
     some = np.unique(np.linspace(0, len(first) - 1, min(len(first), _MOST)).astype(np.int64))
     past = Past(item=rows.item[some], first=first[some], last=ground.last[some], x=rows.x[some])
-    response = fit_response(rows, panel.category, len(panel.categories), config)
     return Examination(
         placebo=placebo_tests(ground.cross, past, Windows.of_sales(rows, first), rng),
-        lots=by_lot_and_by_choice(rows, response, panel.category, len(panel.categories), config),
+        lots=by_lot_and_by_choice(rows, ground.response, panel.category, len(panel.categories), ground.config),
         robustness=robustness(rows),
         lost=lost_sales(panel, ground.cross, ground.noise),
     )

@@ -15,7 +15,7 @@ from flashlift.demand.config import DemandConfig
 from flashlift.demand.groundwork import Groundwork, lay_groundwork
 from flashlift.demand.model import FittedDemand
 from flashlift.demand.panel import Panel
-from flashlift.demand.response import Response, SaleRows, fit_response
+from flashlift.demand.response import Response, SaleRows
 from flashlift.demand.substitution import measure_diversion, substitute_groups
 from flashlift.demand.threads import one_blas_thread
 from flashlift.protocols import FloatArray, IntArray, Progress, silent
@@ -50,8 +50,7 @@ def fit(
 
 def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
     """The model of a log whose groundwork is laid. Under `one_blas_thread`."""
-    panel, sales, cross, config = ground.panel, ground.sales, ground.cross, ground.config
-    response = fit_response(sales, panel.category, len(panel.categories), config)
+    panel, sales, cross, config, response = ground.panel, ground.sales, ground.cross, ground.config, ground.response
     some, extra = _studied(response, sales, panel)
     studied = sales.item[some], ground.first[some], ground.last[some], extra
     identified = float(response.shop_covariance[1, 1]) < _IDENTIFIED * config.assumed_elasticity_sd**2

@@ -11,7 +11,7 @@ from flashlift.demand.baseline import CrossFit, Rows, draw_rows
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.noise import Noise, measure_noise
 from flashlift.demand.panel import Panel, build_panel
-from flashlift.demand.response import SaleRows
+from flashlift.demand.response import Response, SaleRows, fit_response
 from flashlift.demand.sale_rows import sale_rows
 from flashlift.demand.state import History
 from flashlift.protocols import IntArray, Progress
@@ -35,6 +35,7 @@ class Groundwork:
         sales: past sales beside these baselines.
         first: first day of each sale, a day of the panel.
         last: its last day.
+        response: how demand answered to them.
         config: the choices of the fit.
     """
 
@@ -46,6 +47,7 @@ class Groundwork:
     sales: SaleRows
     first: IntArray
     last: IntArray
+    response: Response
     config: DemandConfig
 
 
@@ -81,5 +83,6 @@ def lay_groundwork(
         sales=sales,
         first=first,
         last=last,
+        response=fit_response(sales, panel.category, len(panel.categories), config),
         config=config,
     )

@@ -16,8 +16,10 @@ Analysis, 3rd ed., ch. 5 and 15).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
+from scipy.sparse import csc_array
 
 from flashlift.demand.config import DemandConfig
 from flashlift.protocols import FloatArray, IntArray
@@ -205,6 +207,13 @@ def _eliminate(info: FloatArray, score: FloatArray) -> tuple[Effects, FloatArray
     return Effects(constant=constant, slope=slope, covariance=covariance), rest, rest_score
 
 
+def _summed(values: FloatArray, group: IntArray, n_groups: int) -> FloatArray:
+    """Sums of (n, ...) by group, (n_groups, ...). Each is added up in the order of the rows, as by `np.add.at`."""
+    n = len(group)
+    members = csc_array((np.ones(n), group, np.arange(n + 1)), shape=(n_groups, n))
+    return np.asarray(members @ values.reshape(n, prod(values.shape[1:]))).reshape(n_groups, *values.shape[1:])
+
+
 def _eliminate_items(
     item: IntArray,
     x: FloatArray,
@@ -218,9 +227,8 @@ def _eliminate_items(
     n_items = len(category)
     design = np.concatenate([x, np.zeros_like(x), controls], axis=1)
     weighted = design * weight[:, None]
-    info, score = np.zeros((n_items, _J, _J)), np.zeros((n_items, _J))
-    np.add.at(info, item, weighted[:, :, None] * design[:, None, :])
-    np.add.at(score, item, weighted * target[:, None])
+    info = _summed(weighted[:, :, None] * design[:, None, :], item, n_items)
+    score = _summed(weighted * target[:, None], item, n_items)
     inverse = np.linalg.inv(within)
     info[:, :2, :2] += inverse
     info[:, 2:4, 2:4] += inverse
@@ -235,11 +243,8 @@ def _eliminate_categories(
     """Gaussians over (category's effects, shop's effects, controls), the first integrated out, and summed."""
     total, total_score = np.zeros((n_categories, _J, _J)), np.zeros((n_categories, _J))
     to = np.array([0, 1, *range(4, _J)])
-    summed, summed_score = np.zeros((n_categories, _P, _P)), np.zeros((n_categories, _P))
-    np.add.at(summed, category, info)
-    np.add.at(summed_score, category, score)
-    total[np.ix_(np.arange(n_categories), to, to)] = summed
-    total_score[:, to] = summed_score
+    total[np.ix_(np.arange(n_categories), to, to)] = _summed(info, category, n_categories)
+    total_score[:, to] = _summed(score, category, n_categories)
     inverse = np.linalg.inv(between)
     total[:, :2, :2] += inverse
     total[:, 2:4, 2:4] += inverse
