@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from benchmarks.demand_real.weekly import CUT, at_week, tables
+from benchmarks.demand_real.weekly import CUT, POSITION, at_week, tables
 from flashlift import demand
 from flashlift.domain import Slot
 from flashlift.protocols import FloatArray
@@ -32,11 +32,13 @@ def forecast(model: demand.FittedDemand, held: pl.DataFrame, origin: int, horizo
     """Mean units of held-out rows (see `Panel.features`), which tell their sales; NaN for items never seen."""
     start = pl.lit(at_week(0)).dt.cast_time_unit("us") + pl.duration(weeks="week")
     sold = (pl.col("deal") > 0) | (pl.col("feat") > 0) | (pl.col("log_relative") < np.log(1 - CUT))
+    shelf = pl.when(pl.col("deal") > 0).then(POSITION["deal"]).otherwise(POSITION["cut"])
     promotions = held.filter(sold).select(
         pl.col("item").alias("item_id"),
         start.alias("start"),
         (start + pl.duration(days=1)).alias("end"),
         (1 - pl.col("log_relative").exp()).clip(lower_bound=0.0).alias("depth"),
+        pl.when(pl.col("feat") > 0).then(POSITION["feat"]).otherwise(shelf).alias("position"),
     )
     first = at_week(origin).date()
     told = model.forecast(first, 7 * horizon, n_draws=_DRAWS, rng=np.random.default_rng(seed), promotions=promotions)

@@ -1,10 +1,9 @@
 """flashlift's response alone, on weekly rows: its likelihood with a weekly baseline as offset.
 
-The whole model forecasts in a log whose weeks are days, is told no advertisement in advance, and knows no regular
-price. Here its response (`fit_response`) gets a baseline made for weeks: LightGBM on weeks without a promotion, with
-the regular price, cross-fitted over groups of stores. The rows are the promoted weeks; the place of a sale
-(advertised, on the shelf, unannounced) is its control of position, the recent level against the year's its control
-of the demand state.
+The whole model forecasts in a log whose weeks are days and knows no regular price. Here its response
+(`fit_response`) gets a baseline made for weeks: LightGBM on weeks without a promotion, with the regular price,
+cross-fitted over groups of stores. The rows are the promoted weeks; the place of a sale (advertised, on the shelf,
+unannounced) is its control of position, the recent level against the year's its control of the demand state.
 """
 
 from __future__ import annotations

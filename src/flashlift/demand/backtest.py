@@ -109,7 +109,7 @@ def _known_promotions(panel: Panel, model: FittedDemand) -> pl.DataFrame:
     return (
         panel.sales.filter((pl.col("to") > first) & pl.col("depth").is_not_null())
         .join(ids, on="item")
-        .select("item_id", pl.col("from").alias("start"), pl.col("to").alias("end"), "depth")
+        .select("item_id", pl.col("from").alias("start"), pl.col("to").alias("end"), "depth", "position")
     )
 
 

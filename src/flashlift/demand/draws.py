@@ -76,6 +76,7 @@ class PosteriorDraws:
         lump: usual units per purchase, (n,).
         visibility: log lift of being shown, (n, n_draws).
         elasticity: minus d ln q / d ln p, at least 0, (n, n_draws).
+        position: what a unit of log position adds to the log lift, (n_draws,).
         level: factor on the item's units over the whole horizon, (n, n_draws).
         slot_level: factor on a slot's units for the shop as a whole, (S, n_draws).
         cell_sd: standard deviation of the log noise of one item in one slot.
@@ -92,6 +93,7 @@ class PosteriorDraws:
     lump: FloatArray
     visibility: FloatArray
     elasticity: FloatArray
+    position: FloatArray
     level: FloatArray
     slot_level: FloatArray
     cell_sd: float
@@ -107,17 +109,37 @@ class PosteriorDraws:
         return int(self.level.shape[1])
 
     def units(
-        self, item: IntArray, slot: IntArray, discount: FloatArray, reach: FloatArray | None = None
+        self,
+        item: IntArray,
+        slot: IntArray,
+        discount: FloatArray,
+        reach: FloatArray | None = None,
+        *,
+        place: FloatArray | None = None,
     ) -> FloatArray:
-        """Units demanded in the slot, (n, n_draws); see `DemandDraws.units`. Being in a sale never lowers them."""
+        """Units demanded in the slot, (n, n_draws); see `DemandDraws.units`. Being in a sale never lowers them.
+
+        Args:
+            item: row of each cell, (n,).
+            slot: its slot, (n,).
+            discount: fraction of the list price, (n,).
+            reach: share of the audience that sees it, (n,).
+            place: log position less that of the usual past sale, (n,); without it, all are shown like that one.
+        """
         out = np.empty((len(item), self.n_draws))
         for part in self._parts(len(item)):
-            out[part] = self._units(item[part], slot[part], discount[part], None if reach is None else reach[part])
+            some = (None if values is None else values[part] for values in (reach, place))
+            out[part] = self._units(item[part], slot[part], discount[part], *some)
         return out
 
-    def _units(self, item: IntArray, slot: IntArray, discount: FloatArray, reach: FloatArray | None) -> FloatArray:
+    def _units(
+        self, item: IntArray, slot: IntArray, discount: FloatArray, reach: FloatArray | None, place: FloatArray | None
+    ) -> FloatArray:
         x = -np.log1p(-discount)[:, None]
-        log_lift = np.maximum(self.visibility[item] + self.elasticity[item] * x, 0.0)
+        log_lift = self.visibility[item] + self.elasticity[item] * x
+        if place is not None:
+            log_lift += place[:, None] * self.position
+        log_lift = np.maximum(log_lift, 0.0)
         log_lift[discount <= 0] = 0.0
         mean = self.slot_units[item, slot][:, None] * self.level[item] * self.slot_level[slot] * np.exp(log_lift)
         if reach is not None:
@@ -131,7 +153,7 @@ class PosteriorDraws:
             rows = item[part]
             rest = self._count(rows, np.full(len(rows), _REST), self.rest_units[rows][:, None] * self.level[rows])
             for slot in np.flatnonzero(self.in_horizon):
-                rest += self._units(rows, np.full(len(rows), slot), np.zeros(len(rows)), None)
+                rest += self._units(rows, np.full(len(rows), slot), np.zeros(len(rows)), None, None)
             out[part] = rest
         return out
 

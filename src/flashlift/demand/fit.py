@@ -70,6 +70,7 @@ def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
         n_sales=np.bincount(sales.item, minlength=len(panel.item_ids)),
         **_deepest(panel, sales),
         identified=identified,
+        log_position=sales.log_position,
         baseline=replace(Baseline.fit(ground.rows, config), calendar=ground.rows.calendar.lately()),
         response=response,
         pull=measure_pull_forward(cross, *studied),

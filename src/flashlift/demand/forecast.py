@@ -11,6 +11,7 @@ import polars as pl
 from flashlift.demand.draws import PosteriorDraws
 from flashlift.demand.profile import HourProfile, by_day
 from flashlift.domain import Slot
+from flashlift.errors import InputError
 from flashlift.protocols import FloatArray
 
 __all__ = ["daily_units", "day_slots", "day_table", "planned_sales"]
@@ -29,23 +30,56 @@ def day_slots(start: date, days: int) -> list[Slot]:
 
 
 def planned_sales(
-    promotions: pl.DataFrame | None, item_ids: Sequence[str], profile: HourProfile, start: date, days: int
-) -> tuple[FloatArray, FloatArray]:
-    """Share of each day in a sale, and its depth, (n_items, days) each; `promotions` as in `FittedDemand.forecast`."""
+    promotions: pl.DataFrame | None,
+    item_ids: Sequence[str],
+    profile: HourProfile,
+    start: date,
+    days: int,
+    *,
+    log_position: float | None,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What is decided of each item and day, (n_items, days) each: share of the day in a sale, its depth, its place.
+
+    The place is the log position less `log_position`, that of the usual past sale; 0 where either is not known. Of
+    several sales of one day the deepest and the best placed counts. `promotions` as in `FittedDemand.forecast`.
+
+    Raises:
+        InputError: a depth outside [0, 1) or a position below 1.
+    """
     share, depth = np.zeros((len(item_ids), days)), np.zeros((len(item_ids), days))
+    place = np.full((len(item_ids), days), np.inf)
     if promotions is None or promotions.is_empty():
-        return share, depth
+        return share, depth, np.zeros_like(place)
+    if "position" not in promotions.columns:
+        promotions = promotions.with_columns(position=pl.lit(None, pl.Int64))
+    _check(promotions)
     cut = by_day(promotions, profile)
+    sale = cut["window"].to_numpy()
     number = {item_id: k for k, item_id in enumerate(item_ids)}
-    row = np.array([number.get(item_id, -1) for item_id in promotions["item_id"]])[cut["window"].to_numpy()]
+    row = np.array([number.get(item_id, -1) for item_id in promotions["item_id"]])[sale]
     day = cut["day"].to_numpy() - (start - date(1970, 1, 1)).days
     keep = (row >= 0) & (day >= 0) & (day < days)
-    np.add.at(share, (row[keep], day[keep]), cut["share"].to_numpy()[keep])
-    np.maximum.at(depth, (row[keep], day[keep]), promotions["depth"].to_numpy()[cut["window"].to_numpy()][keep])
-    return np.minimum(share, 1.0), depth
+    cell, sale = (row[keep], day[keep]), sale[keep]
+    np.add.at(share, cell, cut["share"].to_numpy()[keep])
+    np.maximum.at(depth, cell, promotions["depth"].to_numpy()[sale])
+    if log_position is not None:
+        away = promotions["position"].cast(pl.Float64).log() - log_position
+        np.minimum.at(place, cell, away.fill_null(np.inf).to_numpy()[sale])
+    return np.minimum(share, 1.0), depth, np.where(np.isfinite(place), place, 0.0)
 
 
-def daily_units(draws: PosteriorDraws, share: FloatArray, depth: FloatArray) -> Iterator[FloatArray]:
+def _check(promotions: pl.DataFrame) -> None:
+    depth = pl.col("depth").is_between(0, 1, closed="left").fill_null(False)
+    wrong = promotions.filter(~depth | (pl.col("position") < 1))
+    if len(wrong):
+        first = wrong.row(0, named=True)
+        raise InputError(
+            f"The decided sale of {first['item_id']!r} has depth {first['depth']} and position {first['position']} "
+            f"({len(wrong)} such in all). A depth is a fraction in [0, 1), a position 1 or more, or null."
+        )
+
+
+def daily_units(draws: PosteriorDraws, share: FloatArray, depth: FloatArray, place: FloatArray) -> Iterator[FloatArray]:
     """Drawn units of all items in order, in blocks (some items, days, n_draws); the slots of `draws` are days."""
     n_items, days = share.shape
     for first in range(0, n_items, _BLOCK):
@@ -54,9 +88,10 @@ def daily_units(draws: PosteriorDraws, share: FloatArray, depth: FloatArray) -> 
         units = draws.units(item, day, np.zeros(len(item)))
         sold = np.flatnonzero(share[item, day] > 0)
         if len(sold):
+            who, when = item[sold], day[sold]
             # A sale without a discount still shows the item, hence the least discount above 0.
-            lifted = draws.units(item[sold], day[sold], np.maximum(depth[item[sold], day[sold]], 1e-6))
-            units[sold] += share[item[sold], day[sold]][:, None] * (lifted - units[sold])
+            lifted = draws.units(who, when, np.maximum(depth[who, when], 1e-6), place=place[who, when])
+            units[sold] += share[who, when][:, None] * (lifted - units[sold])
         yield units.reshape(len(rows), days, draws.n_draws)
 
 

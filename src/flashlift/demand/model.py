@@ -52,6 +52,7 @@ class FittedDemand:
         deepest: deepest discount seen for each item (else its category, else the shop), (n_items,).
         deepest_category: the same by category, and last the shop's, (n_categories + 1,).
         identified: whether the log, not the assumed prior, tells how the shop's customers answer to prices.
+        log_position: mean log position of past sales, where the response stands; None where no position is known.
         baseline: units without a sale.
         response: visibility and elasticity.
         pull: share of extra units missing in the weeks after a sale.
@@ -73,6 +74,7 @@ class FittedDemand:
     deepest: FloatArray
     deepest_category: FloatArray
     identified: bool
+    log_position: float | None
     baseline: Baseline
     response: Response
     pull: MissingShare
@@ -125,7 +127,7 @@ class FittedDemand:
             horizon = look_ahead(
                 self.baseline, state, self.profile, slots, origin_day=self.origin_day, longest=self.config.horizon_days
             )
-            visibility, elasticity = self._draw_effects(rows, groups, n_draws, rng)
+            visibility, elasticity, position = self._draw_effects(rows, groups, n_draws, rng)
         lump = self.lump[rows]
         return PosteriorDraws(
             slot_units=horizon.slot_units.round(_DECIMALS),
@@ -134,6 +136,7 @@ class FittedDemand:
             lump=lump,
             visibility=visibility.round(_DECIMALS),
             elasticity=elasticity.round(_DECIMALS),
+            position=position.round(_DECIMALS),
             level=self.noise.draw_levels(horizon.units_28, lump, n_draws, rng).round(_DECIMALS),
             slot_level=self.noise.draw_slot_levels(slots, n_draws, rng).round(_DECIMALS),
             cell_sd=float(np.sqrt(np.log1p(self.noise.cell))),
@@ -150,13 +153,13 @@ class FittedDemand:
 
     def _draw_effects(
         self, rows: IntArray, groups: IntArray, n_draws: int, rng: np.random.Generator
-    ) -> tuple[FloatArray, FloatArray]:
-        """Visibility and elasticity, (n, n_draws) each; the first is assumed where the log records no sales."""
-        visibility, elasticity = draw_effects(self.response, rows, groups, n_draws, rng)
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Visibility (assumed where the log records no sales) and elasticity, (n, n_draws) each, and of position."""
+        visibility, elasticity, position = draw_effects(self.response, rows, groups, n_draws, rng)
         if self.detected:
             assumed = self._assumed_visibility + self.config.unrecorded_lift_sd * rng.standard_normal(n_draws)
             visibility = np.broadcast_to(assumed, elasticity.shape)
-        return visibility, elasticity
+        return visibility, elasticity, position
 
     @property
     def _assumed_visibility(self) -> float:
@@ -172,11 +175,15 @@ class FittedDemand:
             days: number of days.
             n_draws: draws behind the intervals.
             promotions: sales already decided for these days: `item_id`, `start`, `end`, `depth` (fraction off the
-                usual price).
+                usual price), and where it is known `position` (1 is best); without it, or where past sales have
+                none, a sale is shown like the usual past one.
             rng: source of the draws.
 
         Returns:
             `item_id`, `date`, `mean`, `ci_lower`, `ci_upper`, sorted by item and date.
+
+        Raises:
+            InputError: a depth outside [0, 1) or a position below 1.
         """
         blocks = self.daily_units(start, days, n_draws=n_draws, rng=rng, promotions=promotions)
         return day_table(blocks, self.item_ids, start, days)
@@ -193,8 +200,8 @@ class FittedDemand:
             }
         )
         draws = self.draw(items, day_slots(start, days), n_draws, rng=rng)
-        share, depth = planned_sales(promotions, self.item_ids, self.profile, start, days)
-        return daily_units(draws, share, depth)
+        sales = planned_sales(promotions, self.item_ids, self.profile, start, days, log_position=self.log_position)
+        return daily_units(draws, *sales)
 
     def curves(self, item_ids: Sequence[str], discounts: Sequence[float]) -> pl.DataFrame:
         """Price-response curves of known items.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from flashlift.demand.response import Response
+from flashlift.demand.response import LOG_POSITION, Response
 from flashlift.protocols import FloatArray, IntArray
 
 __all__ = ["draw_effects", "draw_truncated", "elasticity_summary", "lift_curves"]
@@ -17,10 +17,11 @@ _EDGES = ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2)
 
 def draw_effects(
     response: Response, rows: IntArray, groups: IntArray, n_draws: int, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Visibility and elasticity of items `rows` in categories `groups` (-1: unknown), (n, n_draws) each.
 
-    Items of a category share the draw of their category, categories that of the shop.
+    Items of a category share the draw of their category, categories that of the shop. Last: what a unit of log
+    position adds to the log lift, (n_draws,).
     """
     shop = rng.multivariate_normal(response.shop_mean, response.shop_covariance, n_draws, method="eigh")
     codes, of = np.unique(groups, return_inverse=True)
@@ -35,7 +36,7 @@ def draw_effects(
     for k in range(n_draws):
         mean = items.constant + np.einsum("nij,nj->ni", items.slope, parent[of, k])
         visibility[:, k], elasticity[:, k] = draw_truncated(mean, items.covariance, rng)
-    return visibility, elasticity
+    return visibility, elasticity, shop[:, LOG_POSITION]
 
 
 def draw_truncated(mean: FloatArray, covariance: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:

@@ -24,7 +24,7 @@ from scipy.sparse import csc_array
 from flashlift.demand.config import DemandConfig
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["Effects", "Response", "SaleRows", "fit_response"]
+__all__ = ["LOG_POSITION", "Effects", "Response", "SaleRows", "fit_response"]
 
 _STEPS = 60
 _WITHIN = np.diag([0.25**2, 0.8**2])  # where the prior of the covariances is centered
@@ -33,6 +33,9 @@ _PRIOR_COUNT = 5.0
 _CONTROL_MEAN = np.array([0.0, 0.0, 0.0, 0.0, 1.0])  # state, log position, not by lot, the same times x, expected gap
 # What is left of the bias of chosen sales after the expected gap is small; a wide prior would throw their weight away.
 _CONTROL_SD = np.array([0.3, 0.5, 0.1, 0.2, 0.35])
+LOG_POSITION = 3
+"""Place of the log position among effects and controls."""
+
 _P = 2 + len(_CONTROL_SD)  # effects and controls
 _J = 2 + _P  # effects of the child, effects of the parent, controls
 
@@ -48,6 +51,7 @@ class SaleRows:
         x: -log(1 - depth).
         controls: (n, 5) demand state, log position, not by lot, not by lot times x, expected gap; 0 is neutral.
         lump: variance over mean of units beyond the negative binomial.
+        log_position: where the control of the position is 0; None where no sale has a position.
     """
 
     item: IntArray
@@ -56,6 +60,7 @@ class SaleRows:
     x: FloatArray
     controls: FloatArray
     lump: FloatArray
+    log_position: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

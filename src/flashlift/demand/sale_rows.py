@@ -44,6 +44,7 @@ def sale_rows(
     chosen = ~drawn_by_lot(kept["randomized"].to_numpy().astype(bool), demand, x)
     rule = MerchantRule.learn(demand, x, chosen, others, hidden)
     log.info("The merchant's rule: %s", rule)
+    place, log_position = _place(kept["position"].to_numpy())
     rows = SaleRows(
         item=item[keep],
         units=kept["units"].to_numpy(),
@@ -52,7 +53,7 @@ def sale_rows(
         controls=np.column_stack(
             [
                 demand,
-                _place(kept["position"].to_numpy()),
+                place,
                 # Only where both kinds exist can they be compared.
                 chosen & (not chosen.all()),
                 (chosen & (not chosen.all())) * x,
@@ -60,12 +61,16 @@ def sale_rows(
             ]
         ),
         lump=panel.lump[item[keep]],
+        log_position=log_position,
     )
     return rows, origin[keep], last[keep]
 
 
-def _place(position: FloatArray) -> FloatArray:
-    """Log position around its mean; 0 where it is not known."""
+def _place(position: FloatArray) -> tuple[FloatArray, float | None]:
+    """Log position around its mean, 0 where it is not known; and that mean, None where no position is known."""
     place = np.log(np.asarray(position, dtype=np.float64))
     known = np.isfinite(place)
-    return np.where(known, place - place[known].mean() if known.any() else 0.0, 0.0)
+    if not known.any():
+        return np.zeros(len(place)), None
+    usual = float(place[known].mean())
+    return np.where(known, place - usual, 0.0), usual

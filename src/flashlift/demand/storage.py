@@ -31,7 +31,7 @@ LAYOUT = 4
 """Raised whenever a part is added, dropped, or comes to mean something else."""
 
 _ARRAYS = ("category", "lump", "n_sales", "deepest", "deepest_category")
-_FACTS = ("origin_day", "categories", "detected", "identified")
+_FACTS = ("origin_day", "categories", "detected", "identified", "log_position")
 _RECORDS: dict[str, type[Any]] = {
     "pull": MissingShare,
     "diverted": MissingShare,
