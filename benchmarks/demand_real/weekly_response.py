@@ -113,7 +113,7 @@ def _without_sale(booster: lgb.Booster, frame: pl.DataFrame, brands: list[str]) 
 
 def _forecast(fitted: _Fitted, booster: lgb.Booster, held: pl.DataFrame, brands: list[str]) -> FloatArray:
     response, item = fitted.response, codes(held["item"], fitted.items)
-    mean, spread = response.marginal(response.items, response.categories.take(fitted.category))
+    mean, spread = response.marginal(np.arange(len(fitted.items)), np.zeros_like(fitted.category), fitted.category)
     at = np.column_stack([np.ones(len(held)), -held["log_relative"].to_numpy()])
     log_lift = np.sum(mean[item] * at, axis=1) + 0.5 * np.einsum("ni,nij,nj->n", at, spread[item], at)
     log_lift += _controls(held, fitted.center) @ response.shop_mean[2:]

@@ -4,9 +4,10 @@
 
 A log has 180 days, about 20 purchases and 40 views per item with a heavy-tailed popularity, up to four recorded sales
 per item, and sell-outs of every fifth. Every row is a process of its own, with one thread; its processor time stands
-beside the wall time, because it depends less on what else the machine does. `start` imports and does nothing; `draw` draws a campaign of all items in 50
-slots, 500 draws; `cells` evaluates all items in 50 slots at 10 discounts, 50 draws each, in blocks through `units`;
-`counts` takes as many Poisson counts from numpy, their floor; `curves` gives curves and elasticities of all items.
+beside the wall time, because it depends less on what else the machine does. `start` imports and does nothing; `draw`
+draws a campaign of all items in 50 slots, 500 draws; `cells` evaluates all items in 50 slots at 10 discounts, 50
+draws each, in blocks through `units`; `counts` takes as many Poisson counts from numpy, their floor; `curves` gives
+curves and elasticities of all items.
 """
 
 from __future__ import annotations

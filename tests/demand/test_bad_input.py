@@ -79,7 +79,12 @@ def test_a_sale_in_every_week_still_has_days_between() -> None:
 def test_an_item_never_sold_sells_like_its_category(model: FittedDemand) -> None:
     category = model.categories[1]
     items = pl.DataFrame(
-        {"item_id": ["never sold", model.item_ids[0]], "category": [category] * 2, "title": ["Lamp", "Tent"]}
+        {
+            "item_id": ["never sold", model.item_ids[0]],
+            "category": [category] * 2,
+            "brand": [None, None],
+            "title": ["Lamp", "Tent"],
+        }
     )
     start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=model.origin_day)
     draws = model.draw(items, make_slots(start, 1, hours=24), 200, rng=np.random.default_rng(0))

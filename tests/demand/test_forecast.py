@@ -115,7 +115,8 @@ def test_a_better_place_never_sells_less_and_no_place_less_than_none(
     advertised: FittedDemand, place: float, lower: float, discount: float
 ) -> None:
     items = pl.DataFrame(
-        {"item_id": ["i000"], "category": ["a"], "title": [None]}, schema_overrides={"title": pl.String}
+        {"item_id": ["i000"], "category": ["a"], "title": [None], "brand": [None]},
+        schema_overrides={"title": pl.String, "brand": pl.String},
     )
     draws = advertised.draw(items, make_slots(NOW, 1), 50, rng=np.random.default_rng(0))
     draws = replace(draws, position=-np.abs(draws.position))  # the better place has the smaller number

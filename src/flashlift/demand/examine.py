@@ -86,9 +86,10 @@ def examine_ground(ground: Groundwork, rng: np.random.Generator) -> Examination:
     panel, rows, first = ground.panel, ground.sales, ground.first
     some = np.unique(np.linspace(0, len(first) - 1, min(len(first), _MOST)).astype(np.int64))
     past = Past(item=rows.item[some], first=first[some], last=ground.last[some], x=rows.x[some])
+    groups = panel.category, len(panel.categories), ground.config, panel.brand
     return Examination(
         placebo=placebo_tests(ground.cross, past, Windows.of_sales(rows, first), rng),
-        lots=by_lot_and_by_choice(rows, ground.response, panel.category, len(panel.categories), ground.config),
+        lots=by_lot_and_by_choice(rows, ground.response, *groups),
         robustness=robustness(rows),
         lost=lost_sales(panel, ground.cross, ground.noise),
     )

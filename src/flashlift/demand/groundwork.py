@@ -35,6 +35,7 @@ class Groundwork:
         sales: past sales beside these baselines.
         first: first day of each sale, a day of the panel.
         last: its last day.
+        log_position: where the control of the position is 0; None where no sale has a position.
         response: how demand answered to them.
         config: the choices of the fit.
     """
@@ -47,6 +48,7 @@ class Groundwork:
     sales: SaleRows
     first: IntArray
     last: IntArray
+    log_position: float | None
     response: Response
     config: DemandConfig
 
@@ -72,7 +74,7 @@ def lay_groundwork(
     progress(_TASK, 1 + config.folds, steps, "spread of the forecast")
     noise = measure_noise(cross, rng)
     progress(_TASK, 2 + config.folds, steps, f"{len(panel.sales):,} past sales")
-    sales, first, last = sale_rows(panel, cross, noise.near, rng)
+    sales, first, last, log_position = sale_rows(panel, cross, noise.near, rng)
     progress(_TASK, steps, steps)
     return Groundwork(
         panel=panel,
@@ -83,6 +85,7 @@ def lay_groundwork(
         sales=sales,
         first=first,
         last=last,
-        response=fit_response(sales, panel.category, len(panel.categories), config),
+        log_position=log_position,
+        response=fit_response(sales, panel.category, len(panel.categories), config, panel.brand),
         config=config,
     )

@@ -73,7 +73,12 @@ def disagreement(chosen: Response, by_lot: Response, config: DemandConfig) -> Di
 
 
 def by_lot_and_by_choice(
-    rows: SaleRows, response: Response, category: IntArray, n_categories: int, config: DemandConfig
+    rows: SaleRows,
+    response: Response,
+    category: IntArray,
+    n_categories: int,
+    config: DemandConfig,
+    brand: IntArray | None = None,
 ) -> pl.DataFrame:
     """Elasticity of the shop from each kind of sale and from both, and the disagreement.
 
@@ -83,6 +88,7 @@ def by_lot_and_by_choice(
         category: category of each item.
         n_categories: number of categories.
         config: the choices of the fit.
+        brand: brand of each item, 0 without one. None: no item has one.
 
     Returns:
         `basis`, `quantity` (elasticity, or units: relative change at the usual discount), `value`, `ci_lower`,
@@ -93,7 +99,7 @@ def by_lot_and_by_choice(
         return pl.DataFrame(schema=_SCHEMA)
 
     def alone(kind: npt.NDArray[np.bool_]) -> Response:
-        return fit_response(_only(rows, np.flatnonzero(kind)), category, n_categories, config)
+        return fit_response(_only(rows, np.flatnonzero(kind)), category, n_categories, config, brand)
 
     by_lot, by_choice, usual = alone(~chosen), alone(chosen), float(rows.x.mean())
     table = [

@@ -44,6 +44,8 @@ class FittedDemand:
         item_ids: known items, sorted.
         category: their category, row number in `categories`.
         categories: category paths; the first, empty one stands for none.
+        brand: brand of the known items, row number in `brands`.
+        brands: category (row number) and name of each brand of a category; the first stands for none.
         origin_day: first day that was not known, in days since 1970-01-01 (UTC).
         state: what was known of each item then.
         fresh: the same for an item never sold, one row per category and a last one for an unknown category.
@@ -66,6 +68,8 @@ class FittedDemand:
     item_ids: tuple[str, ...]
     category: IntArray
     categories: tuple[str, ...]
+    brand: IntArray
+    brands: tuple[tuple[int, str], ...]
     origin_day: int
     state: State
     fresh: State
@@ -94,6 +98,12 @@ class FittedDemand:
         given = np.array([number.get(path or "", -1) for path in categories], dtype=np.int64)
         return np.where(rows >= 0, self.category[rows], given)
 
+    def _brands(self, rows: IntArray, groups: IntArray, names: Sequence[str | None]) -> IntArray:
+        """Brand of each item: its own where known, else the one given; -1 where its category has none such."""
+        number = {pair: k for k, pair in enumerate(self.brands)}
+        given = [number.get((int(group), name), -1) if name else 0 for group, name in zip(groups, names, strict=True)]
+        return np.where(rows >= 0, self.brand[rows], np.array(given, dtype=np.int64))
+
     def _known_rows(self, item_ids: Sequence[str]) -> IntArray:
         rows = self._rows(item_ids)
         if (rows < 0).any():
@@ -107,7 +117,7 @@ class FittedDemand:
     def draw(
         self, items: pl.DataFrame, slots: Sequence[Slot], n_draws: int, *, rng: np.random.Generator
     ) -> PosteriorDraws:
-        """Draws for `items` (schema SaleItems) and `slots`; new items get what their category or the shop tells.
+        """Draws for `items` (schema SaleItems) and `slots`; new items get what their brand, category or the shop tells.
 
         Raises:
             InputError: no slots, or a slot that begins before the end of the fitted log.
@@ -122,12 +132,13 @@ class FittedDemand:
             )
         rows = self._rows(items["item_id"].to_list())
         groups = self._groups(rows, items["category"].to_list())
+        brands = self._brands(rows, groups, items["brand"].to_list())
         state = self.state.choose(rows, self.fresh, groups)
         with one_blas_thread():
             horizon = look_ahead(
                 self.baseline, state, self.profile, slots, origin_day=self.origin_day, longest=self.config.horizon_days
             )
-            visibility, elasticity, position = self._draw_effects(rows, groups, n_draws, rng)
+            visibility, elasticity, position = self._draw_effects(rows, brands, groups, n_draws, rng)
         lump = self.lump[rows]
         return PosteriorDraws(
             slot_units=horizon.slot_units.round(_DECIMALS),
@@ -152,10 +163,10 @@ class FittedDemand:
         )
 
     def _draw_effects(
-        self, rows: IntArray, groups: IntArray, n_draws: int, rng: np.random.Generator
+        self, rows: IntArray, brands: IntArray, groups: IntArray, n_draws: int, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Visibility (assumed where the log records no sales) and elasticity, (n, n_draws) each, and of position."""
-        visibility, elasticity, position = draw_effects(self.response, rows, groups, n_draws, rng)
+        visibility, elasticity, position = draw_effects(self.response, rows, brands, groups, n_draws, rng)
         if self.detected:
             assumed = self._assumed_visibility + self.config.unrecorded_lift_sd * rng.standard_normal(n_draws)
             visibility = np.broadcast_to(assumed, elasticity.shape)
@@ -192,11 +203,13 @@ class FittedDemand:
         self, start: date, days: int, *, n_draws: int, rng: np.random.Generator, promotions: pl.DataFrame | None = None
     ) -> Iterator[FloatArray]:
         """Drawn units of all known items in order, in blocks (some items, days, n_draws); as in `forecast`."""
+        unsaid = pl.Series([None] * len(self.item_ids), dtype=pl.String)
         items = pl.DataFrame(
             {
                 "item_id": self.item_ids,
                 "category": [self.categories[k] for k in self.category],
-                "title": pl.Series([None] * len(self.item_ids), dtype=pl.String),
+                "brand": unsaid,
+                "title": unsaid,
             }
         )
         draws = self.draw(items, day_slots(start, days), n_draws, rng=rng)
@@ -213,7 +226,7 @@ class FittedDemand:
         Returns:
             `item_id`, `discount_frac`, `lift` (expected units in a sale over units without one), `ci_lower`,
             `ci_upper` (90 %), `identified` (false: the item's own sales
-            do not tell it; it comes from the category, the shop, or the assumption).
+            do not tell it; it comes from the brand, the category, the shop, or the assumption).
 
         Raises:
             InputError: an item without purchases, or a discount out of range.
@@ -260,9 +273,7 @@ class FittedDemand:
         return self.identified & (self.n_sales[rows] > 0)
 
     def _marginal(self, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        response = self.response
-        groups = self.category[rows]
-        mean, spread = response.marginal(response.of_items(rows), response.of_categories(groups))
+        mean, spread = self.response.marginal(rows, self.brand[rows], self.category[rows])
         if self.detected:
             mean[:, 0] = self._assumed_visibility
             spread[:, 0], spread[:, :, 0] = 0.0, 0.0

@@ -34,6 +34,8 @@ class Panel:
         item_ids: items with a purchase in the period or a row in the history of stock before its end, sorted.
         category: row number in `categories` of each item.
         categories: category paths; the first, empty one stands for items without a category.
+        brand: row number in `brands` of each item.
+        brands: row number of the category and name of each brand of a category; the first stands for no brand.
         first_day: first day, in days since 1970-01-01 (UTC); the last day ends at or before `until`.
         units: units bought.
         interest: views, clicks, favorites and carts; None where the log has none.
@@ -52,6 +54,8 @@ class Panel:
     item_ids: list[str]
     category: IntArray
     categories: list[str]
+    brand: IntArray
+    brands: list[tuple[int, str]]
     first_day: int
     units: Float32Array
     interest: Float32Array | None
@@ -105,10 +109,13 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
     interest = _interest(tables, number, first_day, shape, midnight)
     arrival = arrivals(tables, number, midnight, first_day)
     categories, category = _categories(tables.items, item_ids)
+    brands, brand = _brands(tables.items, item_ids, category)
     return Panel(
         item_ids=item_ids,
         category=category,
         categories=categories,
+        brand=brand,
+        brands=brands,
         first_day=first_day,
         units=units,
         interest=interest,
@@ -246,9 +253,23 @@ def _lump(lines: pl.DataFrame, n_items: int) -> FloatArray:
 
 
 def _categories(items: pl.DataFrame, item_ids: list[str]) -> tuple[list[str], IntArray]:
-    own = pl.DataFrame({"item_id": item_ids}).join(
-        items.select(Items.item_id.name, Items.category.name), on="item_id", how="left", maintain_order="left"
-    )
-    paths = own["category"].fill_null("")
+    paths = _texts(items, item_ids, Items.category.name)
     names = ["", *sorted(set(paths.to_list()) - {""})]
     return names, paths.cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy()
+
+
+def _brands(items: pl.DataFrame, item_ids: list[str], category: IntArray) -> tuple[list[tuple[int, str]], IntArray]:
+    """A name in two categories is two brands; an item without a name has number 0 in any category."""
+    names = _texts(items, item_ids, Items.brand.name).to_list()
+    pairs = [(int(at), name) if name else (0, "") for at, name in zip(category, names, strict=True)]
+    brands = [(0, ""), *sorted(set(pairs) - {(0, "")})]
+    number = {pair: k for k, pair in enumerate(brands)}
+    return brands, np.array([number[pair] for pair in pairs], dtype=np.int64)
+
+
+def _texts(items: pl.DataFrame, item_ids: list[str], column: str) -> pl.Series:
+    """The column for each item, empty where there is nothing."""
+    own = pl.DataFrame({"item_id": item_ids}).join(
+        items.select(Items.item_id.name, column), on="item_id", how="left", maintain_order="left"
+    )
+    return own[column].fill_null("")

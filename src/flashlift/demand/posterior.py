@@ -11,32 +11,39 @@ from flashlift.protocols import FloatArray, IntArray
 __all__ = ["draw_effects", "draw_truncated", "elasticity_summary", "lift_curves"]
 
 _LEVEL = 0.9
-_BLOCK = 100  # items whose grids are held at once
 _EDGES = ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2)
 
 
 def draw_effects(
-    response: Response, rows: IntArray, groups: IntArray, n_draws: int, rng: np.random.Generator
+    response: Response, items: IntArray, brands: IntArray, categories: IntArray, n_draws: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Visibility and elasticity of items `rows` in categories `groups` (-1: unknown), (n, n_draws) each.
+    """Visibility and elasticity of items with their brands and categories (as in `marginal`), (n, n_draws) each.
 
-    Items of a category share the draw of their category, categories that of the shop. Last: what a unit of log
-    position adds to the log lift, (n_draws,).
+    Items of a brand share the draw of their brand, brands that of their category, categories that of the shop. Last:
+    what a unit of log position adds to the log lift, (n_draws,).
     """
     shop = rng.multivariate_normal(response.shop_mean, response.shop_covariance, n_draws, method="eigh")
-    codes, of = np.unique(groups, return_inverse=True)
-    categories = response.of_categories(codes)
-    parent = np.empty((len(codes), n_draws, shop.shape[1]))
-    parent[:, :, 2:] = shop[:, 2:]
-    root = np.linalg.cholesky(categories.covariance)
-    noise = np.einsum("nij,nkj->nki", root, rng.standard_normal((len(codes), n_draws, 2)))
-    parent[:, :, :2] = categories.constant[:, None] + np.einsum("nij,kj->nki", categories.slope, shop) + noise
-    items = response.of_items(rows)
-    visibility, elasticity = np.empty((len(rows), n_draws)), np.empty((len(rows), n_draws))
+    codes, of_category = np.unique(categories, return_inverse=True)
+    top = response.of_categories(codes)
+    category = np.empty((len(codes), n_draws, shop.shape[1]))
+    category[:, :, 2:] = shop[:, 2:]
+    noise = _noise(top.covariance, rng.standard_normal((len(codes), n_draws, 2)))
+    category[:, :, :2] = top.constant[:, None] + np.einsum("nij,kj->nki", top.slope, shop) + noise
+    pairs, of_pair = np.unique(np.column_stack([of_category, brands]), axis=0, return_inverse=True)
+    named = np.flatnonzero(pairs[:, 1] != 0)
+    middle, low = response.of_brands(pairs[named, 1]), response.of_items(items)
+    visibility, elasticity = np.empty((len(items), n_draws)), np.empty((len(items), n_draws))
     for k in range(n_draws):
-        mean = items.constant + np.einsum("nij,nj->ni", items.slope, parent[of, k])
-        visibility[:, k], elasticity[:, k] = draw_truncated(mean, items.covariance, rng)
+        parent = category[pairs[:, 0], k]
+        noise = _noise(middle.covariance, rng.standard_normal((len(named), 1, 2)))[:, 0]
+        parent[named, :2] = middle.mean(parent[named]) + noise
+        visibility[:, k], elasticity[:, k] = draw_truncated(low.mean(parent[of_pair]), low.covariance, rng)
     return visibility, elasticity, shop[:, LOG_POSITION]
+
+
+def _noise(covariance: FloatArray, normal: FloatArray) -> FloatArray:
+    """Draws (n, k, 2) around 0 with covariances (n, 2, 2) from standard normal ones."""
+    return np.asarray(np.einsum("nij,nkj->nki", np.linalg.cholesky(covariance), normal))
 
 
 def draw_truncated(mean: FloatArray, covariance: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -46,15 +53,11 @@ def draw_truncated(mean: FloatArray, covariance: FloatArray, rng: np.random.Gene
 
 def lift_curves(mean: FloatArray, covariance: FloatArray, discount: FloatArray) -> FloatArray:
     """Mean, lower and upper 90 % edge of the lift at each discount, (3, n, n_discounts)."""
-    out = np.empty((3, len(mean), len(discount)))
+    visibility, elasticity = _grid(mean, covariance)
     x = -np.log1p(-discount)
-    for first in range(0, len(mean), _BLOCK):
-        part = slice(first, first + _BLOCK)
-        visibility, elasticity = _grid(mean[part], covariance[part])
-        lift = np.exp(np.maximum(visibility[:, None] + elasticity[:, None] * x[:, None], 0.0))
-        lift[:, discount == 0] = 1.0
-        out[0, part], out[1:, part] = lift.mean(2), np.quantile(lift, _EDGES, axis=2)
-    return out
+    lift = np.exp(np.maximum(visibility[:, None] + elasticity[:, None] * x[:, None], 0.0))
+    lift[:, discount == 0] = 1.0
+    return np.stack([lift.mean(2), *np.quantile(lift, _EDGES, axis=2)])
 
 
 def elasticity_summary(mean: FloatArray, covariance: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -21,8 +21,11 @@ log = logging.getLogger(__name__)
 
 def sale_rows(
     panel: Panel, cross: CrossFit, hidden: float, rng: np.random.Generator
-) -> tuple[SaleRows, IntArray, IntArray]:
-    """Past sales with their cross-fitted baselines, the first day of each and its last (days of the panel)."""
+) -> tuple[SaleRows, IntArray, IntArray, float | None]:
+    """Past sales with their cross-fitted baselines, the first day of each and its last (days of the panel).
+
+    Last: the log position at which the control of the position is 0; None where no sale has a position.
+    """
     sales = panel.sales.filter(panel.sales["depth"].is_not_null())
     cut = by_day(sales, panel.profile)
     window, share = cut["window"].to_numpy(), cut["share"].to_numpy()
@@ -61,9 +64,8 @@ def sale_rows(
             ]
         ),
         lump=panel.lump[item[keep]],
-        log_position=log_position,
     )
-    return rows, origin[keep], last[keep]
+    return rows, origin[keep], last[keep], log_position
 
 
 def _place(position: FloatArray) -> tuple[FloatArray, float | None]:

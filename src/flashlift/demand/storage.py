@@ -16,9 +16,10 @@ from flashlift.demand.baseline import Baseline
 from flashlift.demand.calendar import Calendar
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.event_study import MissingShare
+from flashlift.demand.levels import Effects
 from flashlift.demand.noise import Noise
 from flashlift.demand.profile import HourProfile
-from flashlift.demand.response import Effects, Response
+from flashlift.demand.response import Response
 from flashlift.demand.season import Season
 from flashlift.demand.state import State
 
@@ -30,8 +31,8 @@ KIND = "demand"
 LAYOUT = 4
 """Raised whenever a part is added, dropped, or comes to mean something else."""
 
-_ARRAYS = ("category", "lump", "n_sales", "deepest", "deepest_category")
-_FACTS = ("origin_day", "categories", "detected", "identified", "log_position")
+_ARRAYS = ("category", "brand", "lump", "n_sales", "deepest", "deepest_category")
+_FACTS = ("origin_day", "categories", "brands", "detected", "identified", "log_position")
 _RECORDS: dict[str, type[Any]] = {
     "pull": MissingShare,
     "diverted": MissingShare,
@@ -39,8 +40,8 @@ _RECORDS: dict[str, type[Any]] = {
     "config": DemandConfig,
 }
 _STATES = ("state", "fresh")
-_EFFECTS = ("items", "categories")
-_SHOP_ARRAYS = ("shop_mean", "shop_covariance", "within", "between")
+_EFFECTS = ("items", "brands", "categories")
+_SHOP_ARRAYS = ("shop_mean", "shop_covariance", "within", "among", "between")
 _SHOP_FACTS = ("dispersion", "n_sales")
 
 
@@ -81,6 +82,7 @@ def unpack(stored: Artifact) -> dict[str, Any]:
         **{name: arrays[name] for name in _ARRAYS},
         **{name: facts[name] for name in _FACTS},
         "categories": tuple(facts["categories"]),
+        "brands": tuple((category, name) for category, name in facts["brands"]),
         **{name: record(**facts[name]) for name, record in _RECORDS.items()},
         **{name: _state(arrays, name) for name in _STATES},
         "baseline": Baseline(
