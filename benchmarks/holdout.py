@@ -28,6 +28,7 @@ from flashlift.schema import Tables
 
 ORIGINS = [datetime(2011, month, day, tzinfo=UTC) for month, day in ((7, 25), (8, 22), (9, 19), (11, 12))]
 DAYS = 28
+CONFIG = demand.DemandConfig(country="GB")
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def main() -> None:
             end = origin + timedelta(days=DAYS)
             split = Split(train_end=origin - timedelta(days=DAYS), valid_end=origin, test_end=end)
             log = replace(tables, events=events.before(tables.events, end))
-            judged = demand.backtest(log, split=split, rng=np.random.default_rng(0))
+            judged = demand.backtest(log, split=split, config=CONFIG, rng=np.random.default_rng(0))
             found += [
                 part.with_columns(origin=pl.lit(origin.date())) for part in (judged.metrics, *_ets(log, split, judged))
             ]

@@ -50,6 +50,7 @@ def test_key_never_lies_in_the_work_folder_by_default(tmp_path: Path) -> None:
         (MINIMAL + "[split]\nvalid_days = 'x'\n", "split.valid_days = 'x'"),
         (MINIMAL + "[campaign]\nladder = [0.1, 1.5]\n", "campaign.ladder.1 = 1.5"),
         (MINIMAL + "[campaign]\ntimezone = 'Mars/Base'\n", "is not a time zone"),
+        (MINIMAL.replace('[[sources]]', "country = 'UK9'\n[[sources]]"), "no holidays are known of 'UK9'"),
         (MINIMAL + "[campaign]\nslots = [{at = 10:00:00, hours = 9, positions = 2}, {at = 12:00:00, hours = 2,"
          " positions = 2}]\n", "runs into the next one"),
         (MINIMAL + "[[campaign.categories]]\ncategory = 'a'\nminimum = 3\nmaximum = 2\n", "below minimum"),
