@@ -80,9 +80,9 @@ def test_holidays_that_repeat_are_foreseen() -> None:
 
 def test_a_season_is_seen_coming_only_where_the_year_before_shows_it() -> None:
     n_days, day = 900, np.arange(900)
-    wave = np.exp(0.9 * np.sin(2 * np.pi * day / 364))
+    wave = np.exp(0.5 * np.sin(2 * np.pi * 3 * day / 364) + 0.5 * np.sin(2 * np.pi * 5 * day / 364))
     rate = 3.0 * np.broadcast_to(wave, (30, n_days))
-    origin = 840  # units fall by half and more within the next two months
+    origin = 840
     until = START + timedelta(days=origin)
     model = fit(log_of(rate), until=until, config=QUICK, rng=np.random.default_rng(0))
     assert model.baseline.calendar.season is not None
@@ -98,12 +98,14 @@ def test_a_season_is_seen_coming_only_where_the_year_before_shows_it() -> None:
 
 
 def test_a_year_that_does_not_repeat_is_not_believed() -> None:
-    rng = np.random.default_rng(3)
-    weeks = np.exp(np.cumsum(rng.normal(0, 0.12, 100)))  # demand that wanders without a season
-    rate = 3.0 * np.broadcast_to(np.repeat(weeks / weeks.mean(), 7), (30, 700))
-    model = fit(log_of(rate), until=START + timedelta(days=690), config=QUICK, rng=np.random.default_rng(0))
-    told = forecast(model, 7).mean()
-    assert 0.6 < told / rate[:, 676:690].sum(0).mean() < 1.6
+    believed = 0
+    for seed in range(4):
+        weeks = np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.12, 100)))  # demand that wanders
+        rate = 3.0 * np.broadcast_to(np.repeat(weeks / weeks.mean(), 7), (30, 700))
+        model = fit(log_of(rate), until=START + timedelta(days=690), config=QUICK, rng=np.random.default_rng(0))
+        believed += model.baseline.calendar.season is not None
+        assert 0.7 < forecast(model, 7).mean() / rate[:, 676:690].sum(0).mean() < 1.4
+    assert believed <= 1  # a test at 5 % is wrong now and then
 
 
 def test_changes_of_a_year_ago_are_ratios_of_plain_counts() -> None:
@@ -131,8 +133,9 @@ def test_changes_of_a_year_ago_are_ratios_of_plain_counts() -> None:
 
 def test_a_saved_model_keeps_its_calendar(tmp_path: Path) -> None:
     config = DemandConfig(max_rows=20_000, rounds=10, folds=2, country="DE")
-    tables = log_of(np.full((8, 520), 2.0))
-    model = fit(tables, until=START + timedelta(days=520), config=config, rng=np.random.default_rng(0))
+    wave = np.exp(0.8 * np.sin(2 * np.pi * 4 * np.arange(700) / 364))
+    tables = log_of(2.0 * np.broadcast_to(wave, (8, 700)))
+    model = fit(tables, until=START + timedelta(days=700), config=config, rng=np.random.default_rng(0))
     model.save(tmp_path / "demand", inputs="x")
     again = FittedDemand.load(tmp_path / "demand")
     np.testing.assert_array_equal(forecast(again, 30), forecast(model, 30))

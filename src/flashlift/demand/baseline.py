@@ -11,26 +11,32 @@ real data it made the forecast worse.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
+from scipy.special import xlogy
 
-from flashlift.demand.calendar import Calendar
+from flashlift.demand.calendar import N_YEAR_AGO, Calendar
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.panel import Panel
+from flashlift.demand.season import KNOWN
 from flashlift.demand.state import MIN_HISTORY, History, State
 from flashlift.errors import InsufficientDataError
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["Baseline", "CrossFit", "Rows", "draw_rows"]
+__all__ = ["Baseline", "CrossFit", "Rows", "draw_rows", "if_the_season_helps"]
+
+log = logging.getLogger(__name__)
 
 _FADE_DAYS = 20.0  # horizon over which the weight of recent days may fade
 _RIDGE = 20.0
 _HOLIDAYS_LENT = 2.0  # holidays without any effect that are added to those of the log
+_SIGNIFICANT, _SEASON_BLOCKS, _SPAN = 1.645, 4, 28
 _STEPS = 8
 
 
@@ -51,6 +57,18 @@ class Rows:
         """Some of the rows."""
         parts: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__ if name != "calendar"}
         return Rows(**{name: part[keep] for name, part in parts.items()}, calendar=self.calendar)
+
+    def without_season(self) -> Rows:
+        """The same rows where the year before is not known."""
+        if self.calendar.season is None:
+            return self
+        end = self.design.shape[1] - self.calendar.marks(self.day[:0]).shape[1]
+        return replace(
+            self,
+            design=np.delete(self.design, np.s_[end - N_YEAR_AGO : end], axis=1),
+            features=self.features[:, :-N_YEAR_AGO],
+            calendar=replace(self.calendar, season=None),
+        )
 
 
 def draw_rows(history: History, panel: Panel, config: DemandConfig, rng: np.random.Generator) -> Rows:
@@ -202,6 +220,38 @@ def _poisson_regression(rows: Rows) -> FloatArray:
         coefficients = coefficients + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-9))
         eta = rows.offset + design @ coefficients
     return coefficients
+
+
+def if_the_season_helps(rows: Rows) -> Rows:
+    """The rows as they are if the year before makes forecasts better, else the same rows without it.
+
+    Days with a year behind them are cut into four blocks. The linear part is fitted with and without the season on all
+    other days, and its deviance on the block must fall significantly over spans of four weeks (one-sided, 5 %): all
+    items share their accidents, which last for weeks.
+    """
+    if rows.calendar.season is None:
+        return rows
+    without = rows.without_season()
+    known = rows.features[:, -N_YEAR_AGO + KNOWN] > 0
+    first, last = rows.day[known].min(initial=0), rows.day[known].max(initial=0)
+    block = np.where(known, (rows.day - first) * _SEASON_BLOCKS // (last - first + 1), -1)
+    gain = np.zeros(rows.day.max() // _SPAN + 1)
+    for k in range(_SEASON_BLOCKS):
+        held, rest = block == k, block != k
+        gain += _deviance(without, rest, held, len(gain)) - _deviance(rows, rest, held, len(gain))
+    gain = gain[np.unique(rows.day[known] // _SPAN)]
+    helps = gain.mean() > _SIGNIFICANT * gain.std() / np.sqrt(len(gain))
+    log.info("The year before changes the deviance of four weeks by %.4g (%.2g).", -gain.mean(), gain.std())
+    return rows if helps else without
+
+
+def _deviance(rows: Rows, fitted: npt.NDArray[np.bool_], held: npt.NDArray[np.bool_], n_spans: int) -> FloatArray:
+    """Poisson deviance by span of `held` rows under the linear part of the `fitted` ones, (n_spans,)."""
+    told = rows.where(held)
+    log_rate = told.offset + told.design @ _poisson_regression(rows.where(fitted))
+    mean = told.exposure * np.exp(np.clip(log_rate, -20.0, 20.0))
+    deviance = 2.0 * (xlogy(told.units, told.units / mean) - told.units + mean) / told.lump
+    return np.bincount(told.day // _SPAN, deviance, n_spans).astype(np.float64)
 
 
 def _penalties(rows: Rows, weight: FloatArray) -> FloatArray:

@@ -10,8 +10,9 @@ from flashlift.demand.feasts import feasts
 from flashlift.demand.season import Season
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["Calendar"]
+__all__ = ["N_YEAR_AGO", "Calendar"]
 
+N_YEAR_AGO = 6
 _FADE_DAYS = 20.0  # horizon over which recent days, which know the season, stop telling
 
 
@@ -28,7 +29,7 @@ class Calendar:
     holiday: IntArray
 
     def year_ago(self, category: IntArray, origin_day: IntArray, horizon: IntArray) -> FloatArray:
-        """Changes of a year ago for items of a category (-1: unknown), (n, 6); (n, 0) without a season."""
+        """Changes of a year ago for items of a category (-1: unknown), (n, N_YEAR_AGO); (n, 0) without a season."""
         if self.season is None:
             return np.zeros((len(category), 0))
         changes = self.season.changes(category, origin_day, horizon)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
-from flashlift.demand.baseline import CrossFit, Rows, draw_rows
+from flashlift.demand.baseline import CrossFit, Rows, draw_rows, if_the_season_helps
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.noise import Noise, measure_noise
 from flashlift.demand.panel import Panel, build_panel
@@ -65,7 +65,7 @@ def lay_groundwork(
     progress(_TASK, 0, steps, "reading the log")
     panel = build_panel(tables, until, config)
     history = History(panel)
-    rows = draw_rows(history, panel, config, rng)
+    rows = if_the_season_helps(draw_rows(history, panel, config, rng))
 
     def begin(block: int) -> None:
         progress(_TASK, 1 + block, steps, f"baseline without block {block + 1} of {config.folds}")

@@ -14,13 +14,16 @@ import numpy as np
 
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["Season"]
+__all__ = ["KNOWN", "Season"]
 
 YEAR = 364
+KNOWN = 3
+"""Column of the changes that is 1 where there is a year behind."""
+
 _BEFORE, _LONG_BEFORE = 28, 84  # days before the origin that the target is compared with
 _NEAR, _AROUND = 3, 14  # days on either side of the target
 _LENT = 30.0  # purchases that the shop lends to a category
-_LEAST_DAYS = YEAR + _BEFORE + 90  # a log that holds a quarter of days with a year behind them
+_LEAST_DAYS = YEAR + _BEFORE + 182  # a log that holds half a year of days with a year behind them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class Season:
 
     @classmethod
     def of(cls, first_day: int, units: FloatArray, days: FloatArray, lump: float) -> Season | None:
-        """The season of a log; None where it is shorter than a year and four months."""
+        """The season of a log; None where it is shorter than a year and a half."""
         return None if units.shape[1] <= _LEAST_DAYS else cls(first_day=first_day, units=units, days=days, lump=lump)
 
     def lately(self) -> Season:
