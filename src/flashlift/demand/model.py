@@ -145,10 +145,10 @@ class FittedDemand:
             rest_units=horizon.rest_units.round(_DECIMALS),
             in_horizon=horizon.in_horizon,
             lump=lump,
-            visibility=visibility.round(_DECIMALS),
-            elasticity=elasticity.round(_DECIMALS),
+            visibility=_rounded(visibility),
+            elasticity=_rounded(elasticity),
             position=position.round(_DECIMALS),
-            level=self.noise.draw_levels(horizon.units_28, lump, n_draws, rng).round(_DECIMALS),
+            level=_rounded(self.noise.draw_levels(horizon.units_28, lump, n_draws, rng)),
             slot_level=self.noise.draw_slot_levels(slots, n_draws, rng).round(_DECIMALS),
             cell_sd=float(np.sqrt(np.log1p(self.noise.cell))),
             pull_forward=self.pull.draw(n_draws, rng).round(_DECIMALS),
@@ -169,7 +169,7 @@ class FittedDemand:
         visibility, elasticity, position = draw_effects(self.response, rows, brands, groups, n_draws, rng)
         if self.detected:
             assumed = self._assumed_visibility + self.config.unrecorded_lift_sd * rng.standard_normal(n_draws)
-            visibility = np.broadcast_to(assumed, elasticity.shape)
+            visibility[:] = assumed
         return visibility, elasticity, position
 
     @property
@@ -292,6 +292,11 @@ class FittedDemand:
             ArtifactError: missing, damaged, something else, or of another version.
         """
         return cls(**unpack(artifacts.load(folder, KIND, LAYOUT)))
+
+
+def _rounded(drawn: FloatArray) -> FloatArray:
+    """In place: with as many items and draws as a shop may have, a copy counts."""
+    return np.round(drawn, _DECIMALS, out=drawn)
 
 
 def _date(day: int) -> date:

@@ -51,7 +51,9 @@ class Noise:
     def draw_levels(self, units_28: FloatArray, lump: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
         """Factors on the items' units over the whole horizon, (n, n_draws)."""
         own = np.maximum(self.item_variance(units_28, lump), 1e-6)[:, None]
-        return np.asarray(rng.gamma(1.0 / own, own, (len(own), n_draws)) * _lognormal(self.shop, n_draws, rng))
+        levels = rng.gamma(1.0 / own, own, (len(own), n_draws))
+        levels *= _lognormal(self.shop, n_draws, rng)
+        return levels
 
     def draw_slot_levels(self, slots: Sequence[Slot], n_draws: int, rng: np.random.Generator) -> FloatArray:
         """Factors on the shop's units in each slot, (S, n_draws); slots that begin on one day share the shop's day."""

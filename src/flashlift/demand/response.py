@@ -139,6 +139,7 @@ def fit_response(
     y, offset = rows.units / rows.lump, np.log(rows.baseline / rows.lump)
     spreads, dispersion = tree.prior_spreads, 0.2
     eta = offset + x @ prior_mean[:2] + rows.controls @ _CONTROL_MEAN
+    active = np.unique(rows.item)
     for _ in range(_STEPS):
         mu = np.exp(eta)
         weight = mu / (1 + dispersion * mu)
@@ -153,7 +154,7 @@ def fit_response(
         if len(y):
             leverage = weight * np.einsum("ri,rij,rj->r", x, response.items.covariance[rows.item], x)
             dispersion = _dispersion(y, np.exp(eta), leverage)
-            spreads = tree.spreads(response, theta, above, spread_above, np.unique(rows.item))
+            spreads = tree.spreads(response, theta, above, spread_above, active)
     return response
 
 
