@@ -52,6 +52,23 @@ def test_quantile_has_the_mean_it_is_given() -> None:
         assert poisson_quantile(uniform, np.full(len(uniform), mean)).mean() == pytest.approx(mean, rel=0.01)
 
 
+def test_cells_do_not_depend_on_the_blocks_they_are_evaluated_in(
+    model: FittedDemand, shop: SimulatedShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draws = model.draw(shop.sale_items.head(23), make_slots(shop.now, 3), 40, rng=np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    cells = rng.integers(0, 23, 500), rng.integers(0, 3, 500), rng.choice([0.0, 0.1, 0.4], 500), rng.random(500)
+    units, usual = draws.units(*cells), draws.without_sale(np.arange(23))
+    curve = model.curves(model.item_ids, [0.0, 0.3])
+    for block in (1, 7 * 40):
+        monkeypatch.setattr("flashlift.demand.draws._BLOCK", block)
+        monkeypatch.setattr("flashlift.demand.posterior._BLOCK", block)
+        np.testing.assert_array_equal(draws.units(*cells), units)
+        np.testing.assert_array_equal(draws.without_sale(np.arange(23)), usual)
+        assert model.curves(model.item_ids, [0.0, 0.3]).equals(curve)
+    assert draws.units(*(part[:0] for part in cells)).shape == (0, 40)
+
+
 def test_the_horizon_contains_its_slots_draw_by_draw(model: FittedDemand, shop: SimulatedShop) -> None:
     items, slots = shop.sale_items.head(30), make_slots(shop.now, 5)
     draws = model.draw(items, slots, 50, rng=np.random.default_rng(0))
