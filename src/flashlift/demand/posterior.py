@@ -11,6 +11,7 @@ from flashlift.protocols import FloatArray, IntArray
 __all__ = ["draw_effects", "draw_truncated", "elasticity_summary", "lift_curves"]
 
 _LEVEL = 0.9
+_BLOCK = 100  # items whose grids are held at once
 _EDGES = ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2)
 
 
@@ -53,11 +54,15 @@ def draw_truncated(mean: FloatArray, covariance: FloatArray, rng: np.random.Gene
 
 def lift_curves(mean: FloatArray, covariance: FloatArray, discount: FloatArray) -> FloatArray:
     """Mean, lower and upper 90 % edge of the lift at each discount, (3, n, n_discounts)."""
-    visibility, elasticity = _grid(mean, covariance)
+    out = np.empty((3, len(mean), len(discount)))
     x = -np.log1p(-discount)
-    lift = np.exp(np.maximum(visibility[:, None] + elasticity[:, None] * x[:, None], 0.0))
-    lift[:, discount == 0] = 1.0
-    return np.stack([lift.mean(2), *np.quantile(lift, _EDGES, axis=2)])
+    for first in range(0, len(mean), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        visibility, elasticity = _grid(mean[part], covariance[part])
+        lift = np.exp(np.maximum(visibility[:, None] + elasticity[:, None] * x[:, None], 0.0))
+        lift[:, discount == 0] = 1.0
+        out[0, part], out[1:, part] = lift.mean(2), np.quantile(lift, _EDGES, axis=2)
+    return out
 
 
 def elasticity_summary(mean: FloatArray, covariance: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
