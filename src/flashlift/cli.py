@@ -125,6 +125,8 @@ def train(
         )
     for title, frame in trained.tables.items():
         show(frame, title)
+    for note in trained.notes:
+        out.print(escape(note), soft_wrap=True)
     for stage, reason in trained.skipped.items():
         out.print(f"[yellow]{stage} skipped:[/] {escape(reason)}")
 

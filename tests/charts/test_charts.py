@@ -186,3 +186,13 @@ def test_learning_curves_of_one_look_or_without_a_validation_loss_are_drawn() ->
     assert title(charts.learning_curves(table)) == "How the metrics went in 240 steps"
     with pytest.raises(InputError, match="no rows to show"):
         charts.learning_curves(table.with_columns(value=pl.lit(float("nan"))))
+
+
+@pytest.mark.parametrize(("start", "side"), [(date(2020, 1, 1), "left"), (date(2020, 1, 3), "right")])
+def test_the_held_out_mark_stays_off_the_axis(start: date, side: str) -> None:
+    days = [date(2020, 1, k) for k in range(1, 6)]
+    daily = pl.DataFrame({"date": days, "actual": 1.0, "mean": 1.0, "ci_lower": 0.0, "ci_upper": 2.0})
+    layers = charts.forecast(daily, held_out_start=start).to_dict()["layer"]
+    text = next(layer["mark"] for layer in layers if layer["mark"]["type"] == "text")
+    assert text["align"] == side
+    assert (text["dx"] > 0) == (side == "left")

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from flashlift import artifacts, behavior, pipeline
 from flashlift.cli import app
+from flashlift.demand import has_statsforecast
 from flashlift.errors import ArtifactError, InsufficientDataError
 from flashlift.pipeline.shop import Shop
 from flashlift.pipeline.train import _behavior
@@ -81,6 +82,8 @@ def test_one_model_is_trained_by_itself(settings: Settings) -> None:
     done = CliRunner().invoke(app, ["train", "demand", "-s", str(settings.shop.work.parent / "flashlift.toml")])
     assert done.exit_code == 0, done.output
     assert "Forecast metrics" in done.output
+    assert "WAPE of the forecast from each origin" in done.output
+    assert ("statsforecast was not installed" in done.output) == (not has_statsforecast())
     assert artifacts.read_manifest(shop.folder / "demand") is not None
     assert before == artifacts.read_manifest(shop.folder / "behavior")
     wrong = CliRunner().invoke(app, ["train", "prices", "-s", str(settings.shop.work.parent / "flashlift.toml")])

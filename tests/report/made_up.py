@@ -98,12 +98,21 @@ def full(**changes: Any) -> Evidence:
         "forecast_daily": tables.forecast_daily(),
         "forecast_metrics": pl.DataFrame(
             {
-                "model": ["boosted trees", "boosted trees", "same weekday", "same weekday"],
-                "level": ["shop x day"] * 4,
-                "metric": ["WAPE", "coverage"] * 2,
-                "value": [0.161, 0.87, 0.214, None],
+                "level": ["shop x day"] * 2,
+                "model": ["boosted trees", "same weekday"],
+                "WAPE": [0.161, 0.214],
+                "coverage": [0.87, None],
             }
         ),
+        "forecast_origins": pl.DataFrame(
+            {
+                "level": ["shop x day"] * 2,
+                "model": ["boosted trees", "same weekday"],
+                "Nov 12": [0.161, 0.214],
+                "Nov 19": [0.155, 0.208],
+            }
+        ),
+        "forecast_note": "Nothing else stands beside it.",
         "held_out_start": date(2011, 11, 12),
         "curves": tables.curves(),
         "elasticities": tables.elasticities(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 import altair as alt
 import numpy as np
@@ -47,9 +48,13 @@ def forecast(daily: pl.DataFrame, *, held_out_start: date | None = None, unit: s
     if held_out_start is not None:
         mark = pl.DataFrame({"date": [f"{held_out_start:%Y-%m-%d}T00:00:00Z"], "label": ["held out from here"]})
         at = alt.Chart(mark).encode(x=alt.X("date:T", scale=_UTC))
+        # Left of the first day there is only the axis.
+        side: Literal["left", "right"] = "left" if data["date"][0] >= f"{held_out_start:%Y-%m-%d}" else "right"
         layers += [
             at.mark_rule(strokeDash=[4, 3], color=ACCENT),
-            at.mark_text(align="right", dx=-5, baseline="top", color=ACCENT).encode(y=alt.value(0), text="label:N"),
+            at.mark_text(align=side, dx=5 if side == "left" else -5, baseline="top", color=ACCENT).encode(
+                y=alt.value(0), text="label:N"
+            ),
         ]
     chart = alt.layer(*layers).properties(width=WIDTH, height=260, title=_forecast_title(data, held_out_start))
     return styled(chart)

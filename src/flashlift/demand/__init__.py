@@ -7,6 +7,7 @@ from flashlift.demand.examine import Examination, examine, fit_and_examine
 from flashlift.demand.fit import fit
 from flashlift.demand.model import FittedDemand
 from flashlift.demand.placebo import room_for_error
+from flashlift.demand.scores import by_metric, by_origin
 from flashlift.demand.sensitivity import (
     HiddenShock,
     Robustness,
@@ -15,6 +16,7 @@ from flashlift.demand.sensitivity import (
     tipping_factor,
     tipping_sentence,
 )
+from flashlift.demand.statistical import has_statsforecast, missing_peer
 from flashlift.demand.stock import SaleOffers, stock_to_order
 from flashlift.demand.storage import LAYOUT
 
@@ -28,10 +30,14 @@ __all__ = [
     "Robustness",
     "SaleOffers",
     "backtest",
+    "by_metric",
+    "by_origin",
     "depth_sentence",
     "examine",
     "fit",
     "fit_and_examine",
+    "has_statsforecast",
+    "missing_peer",
     "offer_basis",
     "robustness_value",
     "room_for_error",

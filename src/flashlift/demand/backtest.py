@@ -1,9 +1,9 @@
-"""The forecast beside what happened in held-out weeks, and beside naive forecasts."""
+"""The forecast beside what happened in held-out weeks, from several origins, and beside simple and classical ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +12,22 @@ import polars as pl
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.fit import fit
 from flashlift.demand.model import FittedDemand
+from flashlift.demand.origin import at_origin
 from flashlift.demand.panel import Panel, build_panel
 from flashlift.demand.profile import DAY_US
+from flashlift.demand.scores import score
+from flashlift.demand.statistical import statistical_forecasts
+from flashlift.demand.totals import LevelForecast, on_levels, sum_draws
 from flashlift.domain import Split
 from flashlift.errors import InsufficientDataError
-from flashlift.protocols import FloatArray, Progress, silent
+from flashlift.protocols import FloatArray, IntArray, Progress, silent
 from flashlift.schema import Tables
 
 __all__ = ["Backtest", "backtest"]
 
 _DRAWS = 200
-_QUANTILES = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
+_MOST_ORIGINS = 4
+_DEEPEST = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +35,39 @@ class Backtest:
     """A forecast judged on weeks that the fit never saw.
 
     Args:
-        daily: units of the shop per day: `date`, `actual`, `mean`, `ci_lower`, `ci_upper` (90 %).
-        metrics: `model` (flashlift, seasonal_naive, mean_28), `level` (shop_day, item_week), `metric`, `value`.
-            `wape` is the sum of absolute errors over the sum of units, `bias` the sum of errors over it, `pinball`
-            the mean quantile loss over it, and `coverage_80`, `coverage_90` the share of intervals that hold the
-            actual.
+        daily: units of the shop per day, forecast from the first origin: `date`, `actual`, `mean`, `ci_lower`,
+            `ci_upper` (90 %).
+        metrics: means over the origins: `model` (flashlift, seasonal_naive, mean_28, and those of `statistical`
+            where statsforecast is installed), `level` (item_week; category_week, where there are two; shop_day),
+            `metric`, `value`. `wape` is the sum of absolute errors over the sum of units, `bias` the sum of errors
+            over it, `pinball` the mean quantile loss over it, and `coverage_80`, `coverage_90` the share of intervals
+            that hold the actual.
+        origins: the same for each origin: `origin` (the first day that is forecast), `days` (forecast from there),
+            `model`, `level`, `metric`, `value`.
     """
 
     daily: pl.DataFrame
     metrics: pl.DataFrame
+    origins: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """Units of n items before and in the test period, and what is judged of the latter.
+
+    Args:
+        units: per item and day up to the end of the test period, (n, n_days).
+        judged: the same shape; False on days without stock.
+        category: of each item, in [0, n_categories).
+        n_categories: number of categories.
+        promotions: sales decided for the test period; None where the shop records none.
+    """
+
+    units: FloatArray
+    judged: npt.NDArray[np.bool_]
+    category: IntArray
+    n_categories: int
+    promotions: pl.DataFrame | None
 
 
 def backtest(
@@ -50,6 +79,10 @@ def backtest(
     progress: Progress = silent,
 ) -> Backtest:
     """Fit on what happened before `split.valid_end` and judge on the days from there to `split.test_end`.
+
+    The origin rolls on through these days in steps of whole weeks, four origins at most, each forecasting up to the
+    end; the weights stay those of the first, only the state of demand is that of the day ("updating without
+    recalibration"; Tashman, "Out-of-sample tests of forecasting accuracy", IJF 2000).
 
     Sales that the table of promotions names in the test period are told to the forecast, since the merchant decides
     them; item-days without stock are left out of forecast and actual alike. Items first sold in the test period
@@ -67,40 +100,37 @@ def backtest(
             f"The test period from {start} to {split.test_end:%Y-%m-%d} has {days} whole days; a backtest needs "
             "at least 7. Move `valid_end` earlier or give a longer log."
         )
-    panel = build_panel(tables, split.test_end, config)
-    past, actual, judged = _windows(panel, model, days)
-    promotions = _known_promotions(panel, model) if not panel.detected else None
-    shop, weeks, mean = _draw_totals(model, start, days, judged, promotions, rng)
-    naive = {
-        "seasonal_naive": past[:, -7:][:, np.arange(days) % 7],
-        "mean_28": np.repeat(past[:, -28:].mean(1)[:, None], days, 1),
-    }
-    metrics = _score("flashlift", actual, mean, judged, shop, weeks)
-    for name, forecast in naive.items():
-        metrics += _score(name, actual, forecast * judged, judged, None, None)
-    edges = np.quantile(shop, [0.05, 0.95], axis=1)
-    daily = pl.DataFrame(
-        {
-            "date": pl.date_range(start, start + timedelta(days=days - 1), eager=True),
-            "actual": (actual * judged).sum(0),
-            "mean": mean.sum(0),
-            "ci_lower": edges[0],
-            "ci_upper": edges[1],
-        }
-    )
-    frame = pl.DataFrame(metrics, schema=["model", "level", "metric", "value"], orient="row")
-    return Backtest(daily=daily, metrics=frame)
+    known = _known(build_panel(tables, split.test_end, config), model)
+    origins = _origins(known, days)
+    rows, daily = [], pl.DataFrame()
+    for k, passed in enumerate(origins):
+        origin = start + timedelta(days=passed)
+        progress("backtest", k, len(origins), f"from {origin}")
+        now = model if k == 0 else at_origin(model, tables, datetime.combine(origin, time(), UTC))
+        actual, forecasts = _forecasts(known, now, days - passed, rng)
+        if k == 0:
+            daily = _daily(start, actual["shop_day"], forecasts["flashlift"])
+        for name, forecast in forecasts.items():
+            rows += [(origin, days - passed, name, *found) for found in score(actual, forecast)]
+    progress("backtest", len(origins), len(origins))
+    found = pl.DataFrame(rows, schema=["origin", "days", "model", "level", "metric", "value"], orient="row")
+    means = found.group_by("model", "level", "metric", maintain_order=True).agg(pl.col("value").mean())
+    return Backtest(daily=daily, metrics=means, origins=found)
 
 
-def _windows(panel: Panel, model: FittedDemand, days: int) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
-    """Units before and in the test period of the model's items, and the item-days to judge."""
+def _known(panel: Panel, model: FittedDemand) -> _Known:
+    """What the panel up to the end of the test period holds of the model's items."""
     row = {item_id: k for k, item_id in enumerate(panel.item_ids)}
     rows = np.array([row.get(item_id, -1) for item_id in model.item_ids])
-    known = (rows >= 0)[:, None]
-    units = np.where(known, panel.units[rows], 0.0)
-    cut = model.origin_day - panel.first_day
-    judged = np.where(known, panel.stock[rows] > 0.999, True)[:, cut : cut + days]
-    return units[:, :cut], units[:, cut : cut + days], judged
+    there = (rows >= 0)[:, None]
+    groups, category = np.unique(model.category, return_inverse=True)
+    return _Known(
+        units=np.where(there, panel.units[rows], 0.0),
+        judged=np.where(there, panel.stock[rows] > 0.999, True),
+        category=category,
+        n_categories=len(groups),
+        promotions=None if panel.detected else _known_promotions(panel, model),
+    )
 
 
 def _known_promotions(panel: Panel, model: FittedDemand) -> pl.DataFrame:
@@ -109,70 +139,57 @@ def _known_promotions(panel: Panel, model: FittedDemand) -> pl.DataFrame:
     return (
         panel.sales.filter((pl.col("to") > first) & pl.col("depth").is_not_null())
         .join(ids, on="item")
-        .select("item_id", pl.col("from").alias("start"), pl.col("to").alias("end"), "depth", "position")
+        .select(
+            "item_id",
+            pl.col("from").alias("start"),
+            pl.col("to").alias("end"),
+            pl.col("depth").clip(upper_bound=_DEEPEST),
+            "position",
+        )
     )
 
 
-def _draw_totals(
-    model: FittedDemand,
-    start: date,
-    days: int,
-    judged: npt.NDArray[np.bool_],
-    promotions: pl.DataFrame | None,
-    rng: np.random.Generator,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Drawn units of the shop (days, n_draws), quantiles (n_items, weeks, n_quantiles), means (n_items, days)."""
-    shop = np.zeros((days, _DRAWS))
-    weeks, means, done = [], [], 0
-    for units in model.daily_units(start, days, n_draws=_DRAWS, rng=rng, promotions=promotions):
-        part = units * judged[done : done + len(units), :, None]
-        done += len(part)
-        shop += part.sum(0)
-        means.append(part.mean(2))
-        full = days // 7
-        weekly = part[:, : full * 7].reshape(len(part), full, 7, -1).sum(2)
-        weeks.append(np.moveaxis(np.quantile(weekly, _QUANTILES, axis=2), 0, 2))
-    return shop, np.concatenate(weeks), np.concatenate(means)
+def _origins(known: _Known, days: int) -> list[int]:
+    """Days of the test period that have passed at each origin: whole weeks, with something sold in those to come."""
+    step = 7 * -(-(days // 7) // _MOST_ORIGINS)
+    sold = (known.units * known.judged)[:, -days:].sum(0)
+    to_come = {passed: sold[passed : passed + (days - passed) // 7 * 7].sum() for passed in range(0, days - 6, step)}
+    return [passed for passed, units in to_come.items() if passed == 0 or units > 0]
 
 
-def _score(
-    name: str,
-    actual: FloatArray,
-    mean: FloatArray,
-    judged: npt.NDArray[np.bool_],
-    shop: FloatArray | None,
-    weeks: FloatArray | None,
-) -> list[tuple[str, str, str, float]]:
-    actual = actual * judged
-    full = actual.shape[1] // 7 * 7
-    by_week = [a[:, :full].reshape(len(a), -1, 7).sum(2) for a in (actual, mean)]
-    rows = _errors(name, "shop_day", actual.sum(0), mean.sum(0)) + _errors(name, "item_week", *by_week)
-    if shop is not None:
-        rows += _intervals(name, "shop_day", actual.sum(0), np.quantile(shop, _QUANTILES, axis=1).T)
-    if weeks is not None:
-        rows += _intervals(name, "item_week", by_week[0].ravel(), weeks.reshape(-1, len(_QUANTILES)))
-    return rows
+def _forecasts(
+    known: _Known, model: FittedDemand, days: int, rng: np.random.Generator
+) -> tuple[dict[str, FloatArray], dict[str, LevelForecast]]:
+    """Units of the last `days` days by level, and by model what was forecast of them."""
+    past, actual, judged = known.units[:, :-days], known.units[:, -days:], known.judged[:, -days:]
+    groups = known.category, known.n_categories
+    start = date(1970, 1, 1) + timedelta(days=model.origin_day)
+    drawn = model.daily_units(start, days, n_draws=_DRAWS, rng=rng, promotions=known.promotions)
+    found = {"flashlift": sum_draws(drawn, judged, *groups)}
+    naive = {
+        "seasonal_naive": past[:, -7:][:, np.arange(days) % 7],
+        "mean_28": np.repeat(past[:, -28:].mean(1)[:, None], days, 1),
+    }
+    for name, units in naive.items():
+        found[name] = LevelForecast(mean=on_levels(units * judged, *groups), quantiles={})
+    whole, rest = on_levels(naive["mean_28"], *groups), found["mean_28"].mean
+    for name, told in statistical_forecasts(past, *groups, days).items():
+        # Series of weeks or of the shop know no item-days without stock: the share of them that is judged is taken.
+        share = {
+            level: np.where(whole[level] > 0, rest[level] / np.maximum(whole[level], 1e-12), 1.0) for level in whole
+        }
+        found[name] = LevelForecast(mean={k: mean * share[k] for k, mean in told.mean.items()}, quantiles={})
+    return on_levels(actual * judged, *groups), found
 
 
-def _errors(name: str, level: str, actual: FloatArray, mean: FloatArray) -> list[tuple[str, str, str, float]]:
-    total = actual.sum()
-    if total <= 0:
-        raise InsufficientDataError(
-            "Nothing was sold in the test period, so no forecast can be judged. Move the split."
-        )
-    wape, bias = np.abs(actual - mean).sum() / total, (mean - actual).sum() / total
-    return [(name, level, "wape", float(wape)), (name, level, "bias", float(bias))]
-
-
-def _intervals(name: str, level: str, actual: FloatArray, quantiles: FloatArray) -> list[tuple[str, str, str, float]]:
-    gap = actual[:, None] - quantiles
-    loss = np.maximum(_QUANTILES * gap, (_QUANTILES - 1) * gap).sum(0).mean() * 2 / actual.sum()
-
-    def coverage(low: int, high: int) -> float:
-        return float(np.mean((actual >= quantiles[:, low]) & (actual <= quantiles[:, high])))
-
-    return [
-        (name, level, "pinball", float(loss)),
-        (name, level, "coverage_80", coverage(1, 5)),
-        (name, level, "coverage_90", coverage(0, 6)),
-    ]
+def _daily(start: date, actual: FloatArray, forecast: LevelForecast) -> pl.DataFrame:
+    edges = forecast.quantiles["shop_day"]
+    return pl.DataFrame(
+        {
+            "date": pl.date_range(start, start + timedelta(days=len(actual) - 1), eager=True),
+            "actual": actual,
+            "mean": forecast.mean["shop_day"],
+            "ci_lower": edges[:, 0],
+            "ci_upper": edges[:, -1],
+        }
+    )

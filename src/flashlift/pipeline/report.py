@@ -40,6 +40,7 @@ def report(settings: Settings, progress: Progress = silent) -> Path:
     if "demand" in skipped:
         skipped["plan"] = skipped["demand"]
     planned = None if "plan" in skipped else plan(settings)
+    judged = "forecast_metrics" in frames
     path = shop.folder / "report.html"
     write_report(
         Evidence(
@@ -58,7 +59,9 @@ def report(settings: Settings, progress: Progress = silent) -> Path:
             segments=frames.get("segments"),
             recommend_metrics=frames.get("recommendation_metrics"),
             forecast_daily=frames.get("daily"),
-            forecast_metrics=frames.get("forecast_metrics"),
+            forecast_metrics=demand.by_metric(frames["forecast_metrics"]) if judged else None,
+            forecast_origins=demand.by_origin(frames["forecast_origins"]) if judged else None,
+            forecast_note=demand.missing_peer(frames["forecast_metrics"]) if judged else None,
             held_out_start=shop.split.valid_end.date(),
             elasticities=frames.get("elasticities"),
             placebo=frames.get("placebo"),

@@ -33,19 +33,21 @@ _ROBUSTNESS = tuple(field.name for field in fields(demand.Robustness))
 
 # Columns that a terminal has room for; the evidence holds all.
 SHOWN = {
+    "forecast_metrics": ("level", "model", "wape", "bias", "pinball", "coverage_90"),
     "intent_metrics": (
         *("model", "horizon_hours", "base_rate", "pr_auc", "pr_auc_ci_lower", "pr_auc_ci_upper"),
         *("gain", "brier_skill", "ece", "slope", "n"),
-    )
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """Tables for the reader, and the stages that the data could not feed, with their reasons."""
+    """Tables for the reader, what they lack, and the stages that the data could not feed, with their reasons."""
 
     tables: dict[str, pl.DataFrame]
     skipped: dict[str, str]
+    notes: tuple[str, ...]
 
 
 def train(
@@ -57,14 +59,22 @@ def train(
     stages: dict[ModelName, Callable[[Settings, Shop, Progress], Artifact]]
     stages = {"behavior": _behavior, "demand": _demand}
     evidence = {name: fit(settings, shop, progress) for name, fit in stages.items() if name in models}
+    frames = {name: frame for part in evidence.values() for name, frame in part.frames.items()}
+    tables = {
+        f"{name.replace('_', ' ').capitalize()} on held-out days": frame.select(SHOWN.get(name, frame.columns))
+        for name, frame in frames.items()
+        if name.endswith("_metrics") and name != "forecast_metrics"
+    }
+    missing = None
+    if "forecast_metrics" in frames:
+        errors = demand.by_metric(frames["forecast_metrics"]).select(SHOWN["forecast_metrics"])
+        tables["Forecast metrics on held-out days, mean over the origins"] = errors
+        tables["WAPE of the forecast from each origin to the end"] = demand.by_origin(frames["forecast_origins"])
+        missing = demand.missing_peer(frames["forecast_metrics"])
     return Trained(
-        tables={
-            f"{name.replace('_', ' ').capitalize()} on held-out days": frame.select(SHOWN.get(name, frame.columns))
-            for part in evidence.values()
-            for name, frame in part.frames.items()
-            if name.endswith("_metrics")
-        },
+        tables=tables,
         skipped={stage: part.manifest["skipped"] for stage, part in evidence.items() if part.manifest["skipped"]},
+        notes=(missing,) if missing else (),
     )
 
 
@@ -169,6 +179,7 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
         robust = [] if tested.robustness is None else [asdict(tested.robustness)]
         return {
             "forecast_metrics": judged.metrics,
+            "forecast_origins": judged.origins,
             "daily": judged.daily,
             "elasticities": model.elasticities(),
             "assumed": pl.DataFrame({"visibility": [model.detected]}),
@@ -178,4 +189,5 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             "robustness": pl.DataFrame(robust, schema=dict.fromkeys(_ROBUSTNESS, pl.Float64)),
         }
 
-    return shop.stage("demand", work, demand.LAYOUT, settings.split, lift, country, seed)
+    # Once the package is there, its rows are wanted.
+    return shop.stage("demand", work, demand.LAYOUT, settings.split, lift, country, demand.has_statsforecast(), seed)

@@ -28,7 +28,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "segments": ("kind", "segment", "n", "base_rate", "predicted", "pr_auc", "brier_skill", "ece", "horizon_hours"),
     "recommend_metrics": ("model", "metric", "value", *_INTERVAL, "n"),
     "forecast_daily": ("date", "actual", "mean", *_INTERVAL),
-    "forecast_metrics": ("model", "level", "metric", "value"),
+    "forecast_metrics": ("level", "model"),
+    "forecast_origins": ("level", "model"),
     "curves": ("item_id", "title", "discount_frac", "lift", *_INTERVAL, "identified"),
     "elasticities": ("item_id", "category", "elasticity", *_INTERVAL, "n_promotions", "identified"),
     "plan_table": (
@@ -70,7 +71,9 @@ class Evidence:
         segments: quality of the purchase probabilities by segment of customers, at one horizon.
         recommend_metrics: ranking quality, per model and metric.
         forecast_daily: daily totals; the forecast is null where there is none.
-        forecast_metrics: errors of the forecast, per model, level (item, shop ...) and metric.
+        forecast_metrics: errors of the forecast, a row per level (item, shop ...) and model, a column per metric.
+        forecast_origins: the error from each origin, a row per level and model, a column per origin.
+        forecast_note: which forecasts are missing beside it, and why.
         held_out_start: first day that the demand model did not see.
         curves: lift in units against discount, per item.
         elasticities: price elasticity per item.
@@ -109,6 +112,8 @@ class Evidence:
     recommend_metrics: pl.DataFrame | None = None
     forecast_daily: pl.DataFrame | None = None
     forecast_metrics: pl.DataFrame | None = None
+    forecast_origins: pl.DataFrame | None = None
+    forecast_note: str | None = None
     held_out_start: date | None = None
     curves: pl.DataFrame | None = None
     elasticities: pl.DataFrame | None = None

@@ -41,21 +41,35 @@ def _curve_panels(evidence: Evidence, curves: pl.DataFrame) -> Figure:
 
 def demand_forecast(evidence: Evidence) -> Section:
     """Forecast against actual."""
-    lead = "The demand model forecasts days that it has not seen; the closer, the better the plan's base."
+    lead = (
+        "The demand model forecasts days that it has not seen; the closer, the better the plan's base. What it says of "
+        "categories and of the shop are sums of the same draws of items."
+    )
     blocks: list[Block] = []
     if evidence.forecast_daily is not None and not evidence.forecast_daily.is_empty():
         blocks.append(figure(charts.forecast(evidence.forecast_daily, held_out_start=evidence.held_out_start)))
-    if evidence.forecast_metrics is not None and not evidence.forecast_metrics.is_empty():
-        wide = evidence.forecast_metrics.pivot("metric", index=["model", "level"], values="value", maintain_order=True)
-        columns = [
-            Column(heading="Model", cell=lambda r: r["model"], holds="code"),
-            Column(heading="Level", cell=lambda r: r["level"], holds="code"),
-            *(Column(heading=m, cell=lambda r, m=m: decimal(r[m])) for m in wide.columns[2:]),  # type: ignore[misc]
-        ]
-        blocks.append(table("Errors on held-out days", wide, columns))
+    blocks += _errors("Errors on held-out days, mean over the origins", evidence.forecast_metrics)
+    blocks += _errors("WAPE of the forecast from each origin to the end", evidence.forecast_origins)
+    if evidence.forecast_note is not None:
+        blocks.append(Note(text=evidence.forecast_note))
     return Section(
         anchor="forecast", title="Forecast against actual", lead=lead, blocks=_or_reason(blocks, evidence, "demand")
     )
+
+
+def _errors(title: str, frame: pl.DataFrame | None) -> list[Block]:
+    if frame is None or frame.is_empty():
+        return []
+    columns = [
+        Column(heading="Level", cell=lambda r: r["level"], holds="code"),
+        Column(heading="Model", cell=lambda r: r["model"], holds="code"),
+        *(
+            Column(heading=name, cell=lambda r, name=name: decimal(r[name]))  # type: ignore[misc]
+            for name in frame.columns
+            if name not in {"level", "model"}
+        ),
+    ]
+    return [table(title, frame, columns)]
 
 
 def customers(evidence: Evidence) -> Section:
