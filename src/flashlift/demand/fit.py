@@ -51,6 +51,7 @@ def fit(
 def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
     """The model of a log whose groundwork is laid. Under `one_blas_thread`."""
     panel, sales, cross, config, response = ground.panel, ground.sales, ground.cross, ground.config, ground.response
+    category, title = _names(tables, panel)
     some, extra = _studied(response, sales, panel)
     studied = sales.item[some], ground.first[some], ground.last[some], extra
     identified = float(response.shop_covariance[1, 1]) < _IDENTIFIED * config.assumed_elasticity_sd**2
@@ -61,6 +62,7 @@ def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
         )
     return FittedDemand(
         item_ids=tuple(panel.item_ids),
+        titles=tuple(title),
         category=panel.category,
         categories=tuple(panel.categories),
         brand=panel.brand,
@@ -76,7 +78,7 @@ def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
         baseline=replace(Baseline.fit(ground.rows, config), calendar=ground.rows.calendar.lately()),
         response=response,
         pull=measure_pull_forward(cross, *studied),
-        diverted=measure_diversion(cross, _groups(tables, panel), *studied),
+        diverted=measure_diversion(cross, substitute_groups(category, title), *studied),
         noise=ground.noise,
         profile=panel.profile,
         detected=panel.detected,
@@ -107,9 +109,9 @@ def _studied(response: Response, sales: SaleRows, panel: Panel) -> tuple[IntArra
     return some, extra[some]
 
 
-def _groups(tables: Tables, panel: Panel) -> list[str]:
-    """Group of substitutes of each item of the panel."""
+def _names(tables: Tables, panel: Panel) -> tuple[list[str | None], list[str | None]]:
+    """Category and title of each item of the panel."""
     names = pl.DataFrame({"item_id": panel.item_ids}).join(
         tables.items.select("item_id", "category", "title"), on="item_id", how="left", maintain_order="left"
     )
-    return substitute_groups(names["category"].to_list(), names["title"].to_list())
+    return names["category"].to_list(), names["title"].to_list()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,11 +18,12 @@ from flashlift.demand.draws import PosteriorDraws
 from flashlift.demand.event_study import MissingShare
 from flashlift.demand.forecast import daily_units, day_slots, day_table, planned_sales
 from flashlift.demand.horizon import look_ahead
+from flashlift.demand.neighbors import rates_of_neighbors
 from flashlift.demand.noise import Noise
 from flashlift.demand.posterior import draw_effects, elasticity_summary, lift_curves
 from flashlift.demand.profile import HourProfile
 from flashlift.demand.response import Response
-from flashlift.demand.state import State
+from flashlift.demand.state import LONG_WINDOW, State
 from flashlift.demand.storage import KIND, LAYOUT, pack, unpack
 from flashlift.demand.substitution import diversion, substitute_groups
 from flashlift.demand.threads import one_blas_thread
@@ -42,6 +43,7 @@ class FittedDemand:
 
     Args:
         item_ids: known items, sorted.
+        titles: their titles.
         category: their category, row number in `categories`.
         categories: category paths; the first, empty one stands for none.
         brand: brand of the known items, row number in `brands`.
@@ -66,6 +68,7 @@ class FittedDemand:
     """
 
     item_ids: tuple[str, ...]
+    titles: tuple[str | None, ...]
     category: IntArray
     categories: tuple[str, ...]
     brand: IntArray
@@ -104,6 +107,17 @@ class FittedDemand:
         given = [number.get((int(group), name), -1) if name else 0 for group, name in zip(groups, names, strict=True)]
         return np.where(rows >= 0, self.brand[rows], np.array(given, dtype=np.int64))
 
+    def _states(self, rows: IntArray, groups: IntArray, titles: Sequence[str | None]) -> State:
+        """State of each item; one never sold is expected to sell like its category and items of similar titles."""
+        state = self.state.choose(rows, self.fresh, groups)
+        new = np.flatnonzero(rows < 0)
+        if not len(new):
+            return state
+        rate = state.group.copy()
+        level = self.state.levels()[:, LONG_WINDOW]
+        rate[new] = rates_of_neighbors([titles[int(k)] for k in new], rate[new], self.titles, level)
+        return replace(state, group=rate)
+
     def _known_rows(self, item_ids: Sequence[str]) -> IntArray:
         rows = self._rows(item_ids)
         if (rows < 0).any():
@@ -133,7 +147,7 @@ class FittedDemand:
         rows = self._rows(items["item_id"].to_list())
         groups = self._groups(rows, items["category"].to_list())
         brands = self._brands(rows, groups, items["brand"].to_list())
-        state = self.state.choose(rows, self.fresh, groups)
+        state = self._states(rows, groups, items["title"].to_list())
         with one_blas_thread():
             horizon = look_ahead(
                 self.baseline, state, self.profile, slots, origin_day=self.origin_day, longest=self.config.horizon_days

@@ -18,13 +18,17 @@ from flashlift.demand.panel import Panel
 from flashlift.demand.season import Season
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["MIN_HISTORY", "History", "State"]
+__all__ = ["LONG_WINDOW", "MIN_HISTORY", "History", "State"]
 
 MIN_HISTORY = 14
 """Days of history below which nothing is forecast."""
 
 _WINDOWS = (3, 7, 14, 28, 84, 100_000)
 _PRICE_WINDOWS = _WINDOWS[3:]
+
+LONG_WINDOW = 4
+"""Column of the 84 days, long enough for the level of an item that sells seldom and short enough to be its present."""
+
 _PSEUDO = (12.0, 8.0, 6.0, 4.0, 4.0)  # purchases that the next longer window lends
 
 
@@ -145,7 +149,7 @@ class History:
             days=zero,
             interest=None if self._interest is None else zero,
             lump=np.full(n, self._shop_lump),
-            since=np.full(n, 365.0),
+            since=np.zeros(n),  # what was never offered is not asleep
             group=self._rates(group, at),
             category=group,
             price=None if self._price is None else np.zeros((n, len(_PRICE_WINDOWS))),

@@ -28,7 +28,7 @@ __all__ = ["KIND", "LAYOUT", "pack", "unpack"]
 KIND = "demand"
 """Kind of the artifact."""
 
-LAYOUT = 4
+LAYOUT = 5
 """Raised whenever a part is added, dropped, or comes to mean something else."""
 
 _ARRAYS = ("category", "brand", "lump", "n_sales", "deepest", "deepest_category")
@@ -67,7 +67,8 @@ def pack(parts: Mapping[str, Any], *, inputs: str) -> Artifact:
         "season": _season_facts(baseline.calendar),
         "response": {name: getattr(response, name) for name in _SHOP_FACTS},
     }
-    frames = {"items": pl.DataFrame({"item_id": parts["item_ids"]})}
+    titles = pl.Series("title", parts["titles"], dtype=pl.String)
+    frames = {"items": pl.DataFrame({"item_id": parts["item_ids"]}).with_columns(titles)}
     return Artifact(kind=KIND, layout=LAYOUT, manifest=manifest, inputs=inputs, arrays=arrays, frames=frames)
 
 
@@ -79,6 +80,7 @@ def unpack(stored: Artifact) -> dict[str, Any]:
         response[name] = Effects(**{k: arrays[f"{name}_{k}"] for k in Effects.__slots__})
     return {
         "item_ids": tuple(stored.frames["items"]["item_id"].to_list()),
+        "titles": tuple(stored.frames["items"]["title"].to_list()),
         **{name: arrays[name] for name in _ARRAYS},
         **{name: facts[name] for name in _FACTS},
         "categories": tuple(facts["categories"]),
