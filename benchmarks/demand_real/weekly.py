@@ -74,7 +74,6 @@ def tables(rows: pl.DataFrame) -> Tables:
     goods = items.select(
         pl.col("item").alias(Items.item_id.name),
         pl.col("brand").alias(Items.category.name),
-        pl.col("brand").alias(Items.brand.name),
         pl.col("price").alias(Items.list_price.name),
     )
     # Lines are repeated only when they are read: a million rows stand for ten million units.
