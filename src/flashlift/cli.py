@@ -243,7 +243,7 @@ def run(settings: SettingsFile = DEFAULT) -> None:
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where to put the settings and the results.")] = Path("flashlift-demo"),
 ) -> None:
-    """The whole way on the bundled data set (UCI Online Retail), in about five minutes.
+    """The whole way on the bundled data set (UCI Online Retail), in about six minutes.
 
     Example: flashlift demo
     """
