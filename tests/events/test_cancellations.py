@@ -38,7 +38,12 @@ def plain_match(cancellations: pl.DataFrame, purchases: pl.DataFrame) -> dict[st
     """The rule as one would do it by hand, one cancellation after the other."""
     left = {row["event_id"]: row["quantity"] for row in purchases.iter_rows(named=True)}
     found = {}
-    for c in sorted(cancellations.iter_rows(named=True), key=lambda r: (r["at"], r["event_id"])):
+
+    def turn(row):
+        order = row["order_id"]
+        return row["at"], -row["quantity"], order is not None, order or "", row["event_id"]
+
+    for c in sorted(cancellations.iter_rows(named=True), key=turn):
         fits = [
             p
             for p in purchases.iter_rows(named=True)
@@ -51,7 +56,7 @@ def plain_match(cancellations: pl.DataFrame, purchases: pl.DataFrame) -> dict[st
         if fits:
             best = max(
                 fits,
-                key=lambda p: (c["order_id"] is not None and p["order_id"] == c["order_id"], p["at"], p["event_id"]),
+                key=lambda p: (c["order_id"] is not None and p["order_id"] == c["order_id"], *turn(p)),
             )
             left[best["event_id"]] -= c["quantity"]
             found[c["event_id"]] = (best["event_id"], best["order_id"])
@@ -68,6 +73,15 @@ ROWS = st.lists(
     ),
     max_size=14,
 )
+
+
+def test_at_one_instant_the_smallest_that_is_large_enough_is_taken_whatever_the_ids():
+    cancellations = table([("ann", "x", 2, 1, None), ("ann", "x", 2, 5, None)], "c")
+    for bought in (
+        [("ann", "x", 1, 5, None), ("ann", "x", 1, 1, None)],
+        [("ann", "x", 1, 1, None), ("ann", "x", 1, 5, None)],
+    ):
+        assert len(match_cancellations(cancellations, table(bought, "p"))) == 2
 
 
 @given(ROWS, ROWS, st.randoms(use_true_random=False))

@@ -1,11 +1,12 @@
 """Match cancellations to the purchases they cancel.
 
-A cancellation matches a purchase of the same item by the same customer that happened earlier and has at least as
-many units left. Among several, the one with the cancellation's own order_id wins, then the latest. Cancellations
-take their turn in order of time, and each uses up the units it returns. Sales to nobody known match nothing.
+A cancellation matches a purchase of the same item by the same customer that happened earlier and has at least as many
+units left. Among several, the one with the cancellation's own order_id wins, then the latest, and at one instant the
+smallest. Cancellations take their turn in order of time (at one instant the largest first), and each uses up the
+units it returns. Sales to nobody known match nothing.
 
-The outcome depends on the set of rows only, not on the order in which files brought them, so a purchase
-that arrives after its cancellation still finds it.
+The outcome depends on the set of rows only, not on the order in which files brought them nor on the key of the
+pseudonyms, so a purchase that arrives after its cancellation still finds it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ import polars as pl
 __all__ = ["match_cancellations"]
 
 _PAIR = ["customer_id", "item_id"]
+# At one instant the smallest purchase that is large enough comes last and is taken. An event_id may hold a pseudonym,
+# whose order is the key's, so it decides only between what is equal.
+_ORDER = ["at", "quantity", "order_id", "event_id"]
+_DESCENDING = [False, True, False, False]
 
 
 def match_cancellations(cancellations: pl.DataFrame, purchases: pl.DataFrame) -> pl.DataFrame:
@@ -32,12 +37,12 @@ def match_cancellations(cancellations: pl.DataFrame, purchases: pl.DataFrame) ->
     turns = (
         cancellations.select("event_id", *_PAIR, "at", "quantity", "order_id")
         .drop_nulls(_PAIR)
-        .sort("at", "event_id")
+        .sort(*_ORDER, descending=_DESCENDING)
         .with_columns(turn=pl.int_range(pl.len()).over(_PAIR))
     )
     bought = (
         purchases.join(turns.select(_PAIR).unique(), on=_PAIR, how="semi")
-        .sort("at", "event_id")
+        .sort(*_ORDER, descending=_DESCENDING)
         .select(*_PAIR, purchase_id="event_id", bought_at="at", purchase_order="order_id", left="quantity")
         .with_row_index("place")
     )
