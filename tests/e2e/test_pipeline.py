@@ -216,8 +216,9 @@ def test_a_shop_with_businesses_ties_and_stores_is_read_whole(tmp_path: Path) ->
     assert tables.customers["account_id"].n_unique() > 2
 
 
-def test_a_log_without_prices_stops_after_recommendation_and_says_why(tmp_path: Path, shop: Path) -> None:
-    events = pl.read_parquet(shop / "tables" / "events.parquet").with_columns(price=pl.lit(None, pl.Float64))
+def test_a_log_without_prices_stops_after_recommendation_and_says_why(tmp_path: Path) -> None:
+    flashlift("simulate", tmp_path / "shop", "--events", 5_000, "--seed", 3)
+    events = pl.read_parquet(tmp_path / "shop" / "tables" / "events.parquet")
     events.select("event_id", "customer_id", "item_id", "event", "at").write_csv(tmp_path / "log.csv")
     (tmp_path / "shop.toml").write_text(
         '[shop]\nname = "clicks"\nwork = "work"\nkey_file = "keys/k.key"\n[cleaning]\nnow = 2025-06-02T00:00:00Z\n'
