@@ -109,5 +109,11 @@ def test_analyze_a_finished_test(tmp_path: Path) -> None:
     done = run.invoke(app, ["analyze", str(tmp_path / "result.csv")])
     assert done.exit_code == 0, done.stderr
     assert "treatment" in done.stdout
+    assert not done.stderr
+    broken = [str(tmp_path / "result.csv"), "--share", "control=0.6", "--share", "treatment=0.4"]
+    done = run.invoke(app, ["analyze", *broken])
+    assert done.exit_code == 9
+    assert "Do not trust this test: the arms hold control 200, treatment 200" in " ".join(done.stderr.split())
+    assert "Do not trust" not in done.stdout
     done = run.invoke(app, ["analyze", str(tmp_path / "none.csv")])
     assert done.exit_code == 3

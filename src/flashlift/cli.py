@@ -46,6 +46,7 @@ SettingsFile = Annotated[
     Path, typer.Option("--settings", "-s", help="Settings file (TOML); docs/settings.md describes it.")
 ]
 DEFAULT = Path("flashlift.toml")
+MISMATCH_EXIT = 9  # a test whose split is broken; errors.py has the codes below
 
 
 def _load(path: Path) -> Settings:
@@ -297,12 +298,17 @@ def analyze(
 ) -> None:
     """Analyze a finished test: difference in means with CUPED, after a check of the sample ratio.
 
+    Exit code 9 if the arms do not hold the intended shares: then no figure of the test may be used.
+
     Example: flashlift analyze result.csv --metric "profit (EUR)" --share control=0.5 --share treatment=0.5
     """
     from flashlift import pipeline
 
     result = pipeline.analyze(file, control=control, metric=metric, weights=_shares(share or []))
     show(result.to_polars(), "Result")
+    if not result.trusted:
+        err.print(f"[bold red]Error:[/] {escape(result.paragraph())}", highlight=False, soft_wrap=True)
+        raise typer.Exit(MISMATCH_EXIT)
     out.print(escape(result.paragraph()))
 
 
