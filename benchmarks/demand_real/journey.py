@@ -16,6 +16,7 @@ from benchmarks.demand_real import own
 from benchmarks.demand_real.regression import by_brand, clustered
 from benchmarks.demand_real.weekly import CUT
 from flashlift.protocols import FloatArray
+from flashlift.stats.normal import NORMAL_90
 
 __all__ = ["NEEDS", "TITLE", "lifts", "read"]
 
@@ -26,7 +27,6 @@ _SOLD_WEEKS = 36
 _SHOWN_FRAC = 0.1  # of the chain's stores
 _DEPTHS = (0.0, 0.1, 0.2, 0.3)
 _LEAST = 1e-6  # a sale without a discount
-_Z = 1.6448536269514722
 
 
 def read(data: Path) -> pl.DataFrame:
@@ -115,7 +115,9 @@ def _within_items(rows: pl.DataFrame) -> pl.DataFrame:
     spread = clustered(design, y - design @ beta, of)[:2, :2]
     at = np.column_stack([np.ones(len(_DEPTHS)), -np.log1p(-np.array(_DEPTHS))])
     mean, sd = at @ beta[:2], np.sqrt(np.einsum("ni,ij,nj->n", at, spread, at))
-    return _table("OLS, item and week effects", np.exp(mean), np.exp(mean - _Z * sd), np.exp(mean + _Z * sd))
+    return _table(
+        "OLS, item and week effects", np.exp(mean), np.exp(mean - NORMAL_90 * sd), np.exp(mean + NORMAL_90 * sd)
+    )
 
 
 def _table(model: str, lift: FloatArray, lower: FloatArray, upper: FloatArray) -> pl.DataFrame:

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.special import ndtri
 
 from flashlift.protocols import FloatArray, IntArray
+from flashlift.stats.normal import NORMAL_90
 from flashlift.stats.sandwich import cluster_meat
 
 __all__ = ["Slopes", "by_brand", "clustered", "codes", "fixed_effects", "smearing"]
-
-_Z = float(ndtri(0.95))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +30,8 @@ class Slopes:
             {
                 "brand": [*brands, "all"],
                 "elasticity": slope,
-                "ci_lower": slope - _Z * sd,
-                "ci_upper": slope + _Z * sd,
+                "ci_lower": slope - NORMAL_90 * sd,
+                "ci_upper": slope + NORMAL_90 * sd,
             }
         )
 

@@ -14,13 +14,13 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import ndtri
 
 from benchmarks.demand_real.regression import codes
 from benchmarks.demand_real.weekly import CUT, POSITION
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.response import Response, SaleRows, fit_response
 from flashlift.protocols import FloatArray, IntArray
+from flashlift.stats.normal import NORMAL_90
 
 __all__ = ["answer"]
 
@@ -33,7 +33,6 @@ _BOOST = {
 }  # fmt: skip
 _ROUNDS = 120  # as in flashlift's own baseline
 _FOLDS = 4
-_Z = float(ndtri(0.95))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,5 +125,10 @@ def _slopes(response: Response, brands: list[str]) -> pl.DataFrame:
     slope = -np.append(mean[:, 1], response.shop_mean[1])
     sd = np.sqrt(np.append(spread[:, 1, 1], response.shop_covariance[1, 1]))
     return pl.DataFrame(
-        {"brand": [*brands, "all"], "elasticity": slope, "ci_lower": slope - _Z * sd, "ci_upper": slope + _Z * sd}
+        {
+            "brand": [*brands, "all"],
+            "elasticity": slope,
+            "ci_lower": slope - NORMAL_90 * sd,
+            "ci_upper": slope + NORMAL_90 * sd,
+        }
     )

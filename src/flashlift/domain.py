@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 __all__ = [
+    "BEYOND_FRAC",
     "OPTIMAL_GAP_FRAC",
     "Appearances",
     "Budget",
@@ -160,6 +161,9 @@ class Offer:
     expected_units: float
     expected_value: float
 
+
+BEYOND_FRAC = 0.005
+"""A discount deeper than past sales by less than this is not told as deeper."""
 
 OPTIMAL_GAP_FRAC = 0.01
 """The largest gap of a plan that may be called optimal, whatever tolerance its solver was given."""

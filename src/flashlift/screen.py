@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from flashlift.domain import BEYOND_FRAC
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -23,7 +25,6 @@ out = Console()
 err = Console(stderr=True)
 
 SHOWN, SHOWN_ITEMS = 15, 3  # customers of an answer, and items of each
-BEYOND = 0.005  # deeper than past sales by less than this is not worth a word
 BAR = 30  # characters of a curve's longest bar
 OTHER_COLUMNS = 66  # characters of the plan's table beside the titles
 
@@ -110,7 +111,7 @@ def show_plan(planned: Planned, currency: str) -> None:
     if planned.table["cost_assumed"].any():
         out.print("† rests on an assumed unit cost: set the real one, or assumptions.unit_cost_frac.")
     blind = planned.table["beyond_frac"].null_count()
-    deeper = planned.table.filter(planned.table["beyond_frac"] >= BEYOND).height
+    deeper = planned.table.filter(planned.table["beyond_frac"] >= BEYOND_FRAC).height
     if blind:
         out.print(f"[yellow]{blind} offers rest on a response that is not identifiable from these logs:[/] assumed.")
     if deeper:
@@ -153,7 +154,7 @@ def show_curves(answer: Curves) -> None:
         table.add_column("", overflow="fold")
         for row in rows.iter_rows(named=True):
             interval = f"{row['ci_lower']:.2f} to {row['ci_upper']:.2f}"
-            seen = row["beyond_frac"] is not None and row["beyond_frac"] < BEYOND
+            seen = row["beyond_frac"] is not None and row["beyond_frac"] < BEYOND_FRAC
             warned = "" if seen else f"[yellow]{row['basis']}[/]"
             table.add_row(f"{row['discount_frac']:.0%}", f"{row['lift']:.2f}", interval, _bar(row, top), warned)
         out.print(table)

@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.stats.calibration import TINY, brier_skill, equal_mass_bins, expected_calibration_error, log_odds
+from flashlift.stats.normal import NORMAL_90
 from flashlift.stats.sandwich import cluster_meat
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
 
 FLOOR_DRAWS = 200
 FLOOR_LEVEL = 0.95
-NORMAL_90 = 1.6449  # half of a 90 % interval, in standard errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from math import isinf
 import numpy as np
 import polars as pl
 
+from flashlift.domain import BEYOND_FRAC
 from flashlift.protocols import DemandDraws, FloatArray, IntArray
 
 __all__ = ["NOT_IDENTIFIABLE", "offer_basis"]
@@ -36,5 +37,6 @@ def offer_basis(draws: DemandDraws, item: IntArray, discount: FloatArray) -> pl.
 def _words(distance: float) -> str:
     if isinf(distance):
         return NOT_IDENTIFIABLE
-    points = 100 * distance
-    return "within past sales" if points < 0.5 else f"{np.ceil(points - 1e-9):.0f} points deeper than any past sale"
+    if distance < BEYOND_FRAC:
+        return "within past sales"
+    return f"{np.ceil(100 * distance - 1e-9):.0f} points deeper than any past sale"

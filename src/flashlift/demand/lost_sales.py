@@ -9,10 +9,10 @@ from flashlift.demand.baseline import CrossFit
 from flashlift.demand.noise import Noise
 from flashlift.demand.panel import Panel
 from flashlift.demand.state import MIN_HISTORY
+from flashlift.stats.normal import NORMAL_90
 
 __all__ = ["lost_sales"]
 
-_Z = 1.6448536269514722  # half width of a 90 % interval in standard deviations
 _CELLS = 200_000  # forecast at a time
 _MOST = 4.0  # relative variance of an item's level
 
@@ -61,8 +61,8 @@ def lost_sales(panel: Panel, cross: CrossFit, noise: Noise) -> pl.DataFrame:
             "empty_days": np.append(days.sum(), days[rows]),
             "units": np.append(units.sum(), units[rows]),
             "lost_units": found,
-            "ci_lower": np.maximum(found - _Z * spread, 0.0),
-            "ci_upper": found + _Z * spread,
+            "ci_lower": np.maximum(found - NORMAL_90 * spread, 0.0),
+            "ci_upper": found + NORMAL_90 * spread,
         }
     )
     return frame if len(rows) else frame.clear()

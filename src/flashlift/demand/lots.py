@@ -25,11 +25,11 @@ from flashlift.demand.posterior import elasticity_summary
 from flashlift.demand.response import Response, SaleRows, fit_response
 from flashlift.domain import Estimate
 from flashlift.protocols import FloatArray, IntArray
+from flashlift.stats.normal import NORMAL_90
 
 __all__ = ["Disagreement", "by_lot_and_by_choice", "disagreement"]
 
 _NOT_BY_LOT = 2  # column of the controls; the next one is its product with x
-_Z = 1.6448536269514722  # half width of a 90 % interval in standard deviations
 _DISAGREE = 0.05
 _SCHEMA = {"basis": pl.String, "quantity": pl.String, "value": pl.Float64, "ci_lower": pl.Float64,
            "ci_upper": pl.Float64, "n": pl.Int64, "says": pl.String}  # fmt: skip
@@ -55,7 +55,7 @@ class Disagreement:
     def units(self, x: float) -> Estimate:
         """The same as a relative change of units in a sale with x = -log(1 - depth), with its 90 % interval."""
         at = np.array([1.0, x])
-        middle, reach = float(at @ self.gap), _Z * float(np.sqrt(at @ self.covariance @ at))
+        middle, reach = float(at @ self.gap), NORMAL_90 * float(np.sqrt(at @ self.covariance @ at))
         value, low, high = np.expm1([middle, middle - reach, middle + reach])
         return Estimate(value=float(value), ci_lower=float(low), ci_upper=float(high))
 

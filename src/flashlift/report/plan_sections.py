@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from flashlift import charts
+from flashlift.domain import BEYOND_FRAC
 from flashlift.report.blocks import Block, Column, Note, Section, figure, table
 from flashlift.report.evidence import Evidence
 from flashlift.report.formats import count, decimal, interval, money, percent, price, slot_start
@@ -80,7 +81,7 @@ def _rests_on(row: dict[str, Any]) -> str:
     beyond = row["beyond_frac"]
     if beyond is None:
         return "an assumption"
-    return "past sales" if beyond < 0.005 else f"{100 * beyond:.0f} points beyond"
+    return "past sales" if beyond < BEYOND_FRAC else f"{100 * beyond:.0f} points beyond"
 
 
 def limits(evidence: Evidence) -> Section:

@@ -6,5 +6,6 @@
 - `sandwich`: covariance of estimates from rows in clusters
 - `ratio_check`: sample-ratio mismatch
 - `bootstrap`: percentile intervals of any statistic over units
+- `normal`: the normal quantile of intervals
 - `calibration`: probabilities that mean what they say
 """
