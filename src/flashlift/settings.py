@@ -30,6 +30,7 @@ from flashlift.domain import (
     Slot,
 )
 from flashlift.errors import SettingsError
+from flashlift.holiday import holiday_days
 
 __all__ = ["Settings", "load_settings"]
 
@@ -43,11 +44,9 @@ def _known_timezone(name: str) -> str:
 
 
 def _known_country(code: str) -> str:
-    import holidays  # a tenth of a second, and most shops do not name a country
-
     try:
-        holidays.country_holidays(code)
-    except NotImplementedError as error:
+        holiday_days(code, 0, 0)
+    except SettingsError as error:
         raise ValueError(f"no holidays are known of {code!r}; use a two-letter ISO code such as 'GB'") from error
     return code
 

@@ -10,9 +10,10 @@ import pytest
 from tests.demand.conftest import QUICK, make_events, make_items
 
 from flashlift.demand import DemandConfig, FittedDemand, fit
-from flashlift.demand.feasts import feasts, holiday_days
+from flashlift.demand.feasts import feasts
 from flashlift.demand.season import Season
 from flashlift.errors import SettingsError
+from flashlift.holiday import holiday_days
 from flashlift.schema import Tables
 
 START = datetime(2023, 1, 2, tzinfo=UTC)

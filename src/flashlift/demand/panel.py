@@ -10,12 +10,12 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.demand.config import DemandConfig
-from flashlift.demand.feasts import holiday_days
 from flashlift.demand.normal import Float32Array, arrivals, normal_days, open_days
 from flashlift.demand.profile import DAY_US, HourProfile, by_day
 from flashlift.demand.regular_price import regular_prices
 from flashlift.demand.sales import day_prices, detected_sales, recorded_sales, sold_in_sales
 from flashlift.errors import InsufficientDataError
+from flashlift.holiday import holiday_days
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import Events, Items, Tables
 
