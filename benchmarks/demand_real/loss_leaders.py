@@ -15,7 +15,7 @@ import polars as pl
 
 from benchmarks.intent.sets import KEY, NOW, SETS
 from flashlift import events
-from flashlift.schema import Tables
+from flashlift.events.costs import with_costs
 
 __all__ = ["NEEDS", "TITLE", "margins"]
 
@@ -34,25 +34,16 @@ def margins(data: Path) -> pl.DataFrame:
         tables, quality = events.open_store(store), events.quality(store)
         end = quality.last + timedelta(seconds=1)  # type: ignore[operator]
         goods = events.sale_items(tables, at=end)
-        bought = _with_costs(tables)
+        kept = tables.events.filter(pl.col("event") == "purchase").select("item_id", "at", "price", "quantity")
+        assert tables.history is not None  # the mapping reads a cost
+        bought = with_costs(kept.collect(), tables.history)
     return _compared(lines, bought, goods, quality)
-
-
-def _with_costs(tables: Tables) -> pl.DataFrame:
-    """Purchases with the cost that the history names for their day, or last before it."""
-    bought = tables.events.filter(pl.col("event") == "purchase").select("item_id", "at", "price", "quantity").collect()
-    if tables.history is None:
-        return bought.with_columns(cost=pl.lit(None, pl.Float64))
-    known = tables.history.drop_nulls("unit_cost").select("item_id", "at", pl.col("unit_cost").alias("cost"))
-    # What a line says of its cost enters the history after the line, so the day is looked at from its end.
-    evening = bought.with_columns(pl.col("at").dt.truncate("1d").dt.offset_by("1d")).sort("at")
-    return evening.join_asof(known.sort("at"), on="at", by="item_id", check_sortedness=False)
 
 
 def _compared(lines: pl.DataFrame, bought: pl.DataFrame, goods: pl.DataFrame, quality: events.Quality) -> pl.DataFrame:
     revenue, spent = lines["SALES_PRICE"].sum(), lines["ASSET"].sum()
     sold = (bought["price"] * bought["quantity"]).sum()
-    cost = (bought["cost"] * bought["quantity"]).sum()
+    cost = (bought["unit_cost"] * bought["quantity"]).sum()
     per_item = lines.group_by("PRODUCT_ID").agg(pl.col("SALES_PRICE").sum(), pl.col("ASSET").sum())
     flagged = goods.filter(~pl.col("cost_assumed") & (pl.col("list_price") < pl.col("unit_cost")))
     late = lines.filter(pl.col("TRANSACTION_DT") > lines["TRANSACTION_DT"].max() - timedelta(days=28))  # type: ignore[operator]
@@ -69,7 +60,7 @@ def _compared(lines: pl.DataFrame, bought: pl.DataFrame, goods: pl.DataFrame, qu
         ("lines read", float(len(lines)), float(len(bought))),
         ("lines rejected or cancelled", 0.0, float(quality.rows_rejected)),
         ("share of lines below cost", (lines["SALES_PRICE"] < lines["ASSET"]).mean(),
-         (bought["price"] < bought["cost"] - 1e-9).mean()),
+         (bought["price"] < bought["unit_cost"] - 1e-9).mean()),
         ("margin of all sales", (revenue - spent) / revenue, (sold - cost) / sold),
         ("share of items that lost money over the three months", (per_item["SALES_PRICE"] < per_item["ASSET"]).mean(),
          None),

@@ -11,6 +11,7 @@ import polars as pl
 
 from flashlift.errors import ArtifactError
 from flashlift.events.clean import RULES
+from flashlift.events.costs import with_costs
 from flashlift.events.store import Shelf, open_store, rejected_rows
 from flashlift.schema import Tables
 
@@ -192,12 +193,9 @@ def _below_cost(tables: Tables) -> pl.DataFrame:
     schema = {"item_id": pl.String, "known": pl.Int64, "rows": pl.Int64, "lost": pl.Float64}
     if tables.history is None:
         return pl.DataFrame(schema=schema)
-    costs = tables.history.drop_nulls("unit_cost").select("item_id", "at", "unit_cost")
     bought = tables.events.filter(pl.col("event") == "purchase").drop_nulls("price")
     lines = bought.select("item_id", "at", "price", "quantity").collect(engine="streaming")
-    # The cost that a line itself names enters the history after the line, so a day is looked at from its end.
-    evening = lines.with_columns(pl.col("at").dt.truncate("1d").dt.offset_by("1d")).sort("at")
-    known = evening.join_asof(costs.sort("at"), on="at", by="item_id", check_sortedness=False).drop_nulls("unit_cost")
+    known = with_costs(lines, tables.history).drop_nulls("unit_cost")
     short = (pl.col("unit_cost") - pl.col("price")).clip(lower_bound=0.0)
     return (
         known.group_by("item_id")
