@@ -12,7 +12,6 @@ four h, and scores of 1,000 items.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.process import timed
+from benchmarks.process import arguments, timed
 from flashlift import behavior, events, market
 from flashlift.behavior.histories import COLUMNS
 from flashlift.schema import Items, Tables
@@ -93,7 +92,7 @@ def measure(sizes: list[int], steps: int) -> pl.DataFrame:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             command = [sys.executable, "-m", "benchmarks.behavior_scale", "--folder", name, "--steps", str(steps)]
-            timed([*command, "--simulate", str(size)], env)  # elsewhere: a process begins with its parent's peak
+            timed([*command, "--generate", str(size)], env)  # elsewhere: a process begins with its parent's peak
             n = log(folder).select(pl.len()).collect().item()
             for stage in STAGES:
                 if stage == "fit, whole log" and n <= most:
@@ -114,21 +113,16 @@ def measure(sizes: list[int], steps: int) -> pl.DataFrame:
 
 def main() -> None:
     """Measure every size given and print one table; with --stage, be one of the measured processes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sizes", type=int, nargs="*", default=[100_000, 1_000_000, 10_000_000])
+    parser = arguments(__doc__, [100_000, 1_000_000, 10_000_000], STAGES)
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--stage", choices=list(STAGES))
-    parser.add_argument("--simulate", type=int)
-    parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
-    if given.simulate:
-        simulate(given.folder, given.simulate)
-        return
-    if given.stage:
+    if given.generate:
+        simulate(given.folder, given.generate)
+    elif given.stage:
         STAGES[given.stage](given.folder, given.steps)
-        return
-    with pl.Config(tbl_rows=-1, float_precision=2):
-        print(measure(given.sizes, given.steps))
+    else:
+        with pl.Config(tbl_rows=-1, float_precision=2):
+            print(measure(given.sizes, given.steps))
 
 
 if __name__ == "__main__":

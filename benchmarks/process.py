@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
+from pathlib import Path
 
-__all__ = ["timed"]
+__all__ = ["arguments", "timed"]
+
+
+def arguments(doc: str | None, sizes: list[int], stages: Iterable[str]) -> argparse.ArgumentParser:
+    """What every scale benchmark is asked: sizes to measure, or, of a measured process, what to do in its folder."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", type=int, nargs="*", default=sizes)
+    parser.add_argument("--stage", choices=list(stages))
+    parser.add_argument("--generate", type=int)
+    parser.add_argument("--folder", type=Path)
+    return parser
 
 
 def timed(command: list[str], env: dict[str, str]) -> tuple[float, float, float]:

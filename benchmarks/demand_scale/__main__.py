@@ -12,7 +12,6 @@ and elasticities of all items.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -26,7 +25,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from benchmarks.demand_scale.log import NOW, generate, tables
-from benchmarks.process import timed
+from benchmarks.process import arguments, timed
 from flashlift import demand
 from flashlift.demand.draws import PosteriorDraws
 from flashlift.domain import Slot
@@ -152,12 +151,7 @@ def measure(sizes: list[int]) -> pl.DataFrame:
 
 def main() -> None:
     """Measure every size given and print one table; with --stage, be one of the measured processes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sizes", type=int, nargs="*", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--stage", choices=list(STAGES))
-    parser.add_argument("--generate", type=int)
-    parser.add_argument("--folder", type=Path)
-    given = parser.parse_args()
+    given = arguments(__doc__, [1_000, 10_000, 100_000], STAGES).parse_args()
     if given.generate:
         generate(given.folder, given.generate)
         (given.folder / FLOOR).write_text(str(copy(given.folder)))
