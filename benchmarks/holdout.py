@@ -38,8 +38,8 @@ def main() -> None:
             end = origin + timedelta(days=DAYS)
             split = Split(train_end=origin - timedelta(days=DAYS), valid_end=origin, test_end=end)
             log = replace(tables, events=events.before(tables.events, end))
-            judged = demand.backtest(log, split=split, config=CONFIG, rng=np.random.default_rng(0))
-            found.append(judged.origins.filter(origin=origin.date()))  # the later ones keep the weights of this one
+            judged = demand.backtest(log, split=split, config=CONFIG, rng=np.random.default_rng(0), most_origins=1)
+            found.append(judged.origins)
     rows = pl.concat(found)
     if note := demand.missing_peer(rows):
         print(note)

@@ -13,7 +13,7 @@ from tests.demand.conftest import steady_shop
 from flashlift.demand import Backtest, DemandConfig, FittedDemand, backtest, by_metric, by_origin, fit
 from flashlift.demand.origin import at_origin
 from flashlift.domain import Split
-from flashlift.errors import InsufficientDataError
+from flashlift.errors import InputError, InsufficientDataError
 from flashlift.market import SimulatedShop
 from flashlift.schema import Tables
 
@@ -93,6 +93,13 @@ def test_a_later_origin_keeps_the_weights_and_reads_nothing_after_it(shop: Simul
 def test_origins_are_whole_weeks_and_four_at_most(shop: SimulatedShop, quick: DemandConfig) -> None:
     result = backtest(shop.tables, split=split(shop.now, days=37), config=quick, rng=np.random.default_rng(0))
     assert result.origins["days"].unique().sort(descending=True).to_list() == [37, 23, 9]
+    one = backtest(
+        shop.tables, split=split(shop.now, days=37), config=quick, rng=np.random.default_rng(0), most_origins=1
+    )
+    assert one.origins.equals(result.origins.filter(days=37))
+    assert one.daily.equals(result.daily)
+    with pytest.raises(InputError, match="at most 0 origins"):
+        backtest(shop.tables, split=split(shop.now), config=quick, rng=np.random.default_rng(0), most_origins=0)
 
 
 def test_a_price_that_changed_too_long_ago_is_one_that_did_not_change(quick: DemandConfig) -> None:

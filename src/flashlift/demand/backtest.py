@@ -19,14 +19,13 @@ from flashlift.demand.scores import score
 from flashlift.demand.statistical import statistical_forecasts
 from flashlift.demand.totals import LevelForecast, on_levels, sum_draws
 from flashlift.domain import Split
-from flashlift.errors import InsufficientDataError
+from flashlift.errors import InputError, InsufficientDataError
 from flashlift.protocols import FloatArray, IntArray, Progress, silent
 from flashlift.schema import Tables
 
 __all__ = ["Backtest", "backtest"]
 
 _DRAWS = 200
-_MOST_ORIGINS = 4
 _DEEPEST = 0.95
 
 
@@ -76,21 +75,25 @@ def backtest(
     split: Split,
     config: DemandConfig | None = None,
     rng: np.random.Generator,
+    most_origins: int = 4,
     progress: Progress = silent,
 ) -> Backtest:
     """Fit on what happened before `split.valid_end` and judge on the days from there to `split.test_end`.
 
-    The origin rolls on through these days in steps of whole weeks, four origins at most, each forecasting up to the
+    The origin rolls on through these days in steps of whole weeks, `most_origins` at most, each forecasting up to the
     end; the weights stay those of the first, only the state of demand is that of the day ("updating without
     recalibration"; Tashman, "Out-of-sample tests of forecasting accuracy", IJF 2000).
 
     Sales that the table of promotions names in the test period are told to the forecast, since the merchant decides
     them; item-days without stock are left out of forecast and actual alike. Items first sold in the test period
-    are not judged.
+    are not judged. With fewer origins the first is told the same.
 
     Raises:
+        InputError: no origin is asked for.
         InsufficientDataError: no purchases to judge on, or too few to fit.
     """
+    if most_origins < 1:
+        raise InputError(f"A backtest from at most {most_origins} origins judges nothing. Ask for 1 or more.")
     config = config or DemandConfig()
     model = fit(tables, until=split.valid_end, config=config, rng=rng, progress=progress)
     start = date(1970, 1, 1) + timedelta(days=model.origin_day)
@@ -101,7 +104,7 @@ def backtest(
             "at least 7. Move `valid_end` earlier or give a longer log."
         )
     known = _known(build_panel(tables, split.test_end, config), model)
-    origins = _origins(known, days)
+    origins = _origins(known, days, most_origins)
     rows, daily = [], pl.DataFrame()
     for k, passed in enumerate(origins):
         origin = start + timedelta(days=passed)
@@ -149,9 +152,9 @@ def _known_promotions(panel: Panel, model: FittedDemand) -> pl.DataFrame:
     )
 
 
-def _origins(known: _Known, days: int) -> list[int]:
+def _origins(known: _Known, days: int, most: int) -> list[int]:
     """Days of the test period that have passed at each origin: whole weeks, with something sold in those to come."""
-    step = 7 * -(-(days // 7) // _MOST_ORIGINS)
+    step = 7 * -(-(days // 7) // most)
     sold = (known.units * known.judged)[:, -days:].sum(0)
     to_come = {passed: sold[passed : passed + (days - passed) // 7 * 7].sum() for passed in range(0, days - 6, step)}
     return [passed for passed, units in to_come.items() if passed == 0 or units > 0]
