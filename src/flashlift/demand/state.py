@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashlift.demand.calendar import Calendar
+from flashlift.demand.levels import gather
 from flashlift.demand.panel import Panel
 from flashlift.demand.season import Season
 from flashlift.protocols import FloatArray, IntArray
@@ -188,8 +189,7 @@ def _running(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _grouped(running: npt.NDArray[Any], group: IntArray, n_groups: int) -> FloatArray:
-    out = np.zeros((n_groups + 1, running.shape[1]))
-    np.add.at(out, group, running)
+    out = gather(running, group, n_groups + 1)
     out[-1] = out.sum(0)
     return out
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from flashlift.demand.levels import gather
 from flashlift.protocols import FloatArray, IntArray
 
 __all__ = ["LEVELS", "QUANTILES", "LevelForecast", "on_levels", "sum_draws"]
@@ -34,8 +35,7 @@ def on_levels(units: FloatArray, category: IntArray, n_categories: int) -> dict[
     weeks = units[:, : days // 7 * 7].reshape(n, days // 7, 7, *units.shape[2:]).sum(2)
     sums = {"item_week": weeks, "shop_day": units.sum(0)}
     if n_categories > 1:
-        sums["category_week"] = np.zeros((n_categories, *weeks.shape[1:]))
-        np.add.at(sums["category_week"], category, weeks)
+        sums["category_week"] = gather(weeks, category, n_categories)
     return sums
 
 
