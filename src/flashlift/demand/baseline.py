@@ -11,7 +11,6 @@ real data it made the forecast worse.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,24 +18,18 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
-from scipy.special import xlogy
 
-from flashlift.demand.calendar import N_YEAR_AGO, Calendar
+from flashlift.demand.calendar import FADE_DAYS, N_YEAR_AGO, Calendar
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.panel import Panel
-from flashlift.demand.season import KNOWN
 from flashlift.demand.state import MIN_HISTORY, History, State
 from flashlift.errors import InsufficientDataError
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["Baseline", "CrossFit", "Rows", "draw_rows", "if_the_season_helps"]
+__all__ = ["Baseline", "CrossFit", "Rows", "draw_rows", "poisson_regression"]
 
-log = logging.getLogger(__name__)
-
-_FADE_DAYS = 20.0  # horizon over which the weight of recent days may fade
 _RIDGE = 20.0
 _HOLIDAYS_LENT = 2.0  # holidays without any effect that are added to those of the log
-_SIGNIFICANT, _SEASON_BLOCKS, _SPAN = 1.645, 4, 28
 _STEPS = 8
 
 
@@ -134,7 +127,7 @@ def _describe(
     group = np.log(np.maximum(state.group, 1e-6))
     target = origin_day + horizon - 1
     weekday = np.eye(7)[(target + 3) % 7]
-    fade = np.exp(-horizon / _FADE_DAYS)[:, None]
+    fade = np.exp(-horizon / FADE_DAYS)[:, None]
     # An item whose whole history is short regresses to its category; one that sold nothing for long may be gone.
     age = 1.0 / (1.0 + state.days[:, -1:] / 28.0)
     apart = (level[:, -1] - group)[:, None]
@@ -173,7 +166,7 @@ class Baseline:
     @classmethod
     def fit(cls, rows: Rows, config: DemandConfig) -> Baseline:
         """Fit on drawn rows."""
-        coefficients = _poisson_regression(rows)
+        coefficients = poisson_regression(rows)
         linear = rows.offset + rows.design @ coefficients
         data = lgb.Dataset(
             rows.features, rows.units / rows.exposure, weight=rows.exposure / rows.lump, init_score=linear
@@ -203,7 +196,7 @@ class Baseline:
         return np.asarray(np.exp(np.clip(offset + design @ self.coefficients + trees, -20.0, 20.0)))
 
 
-def _poisson_regression(rows: Rows) -> FloatArray:
+def poisson_regression(rows: Rows) -> FloatArray:
     """Quasi-Poisson coefficients by iteratively reweighted least squares with a ridge."""
     design = rows.design.astype(np.float64)
     weight = rows.exposure / rows.lump
@@ -220,38 +213,6 @@ def _poisson_regression(rows: Rows) -> FloatArray:
         coefficients = coefficients + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-9))
         eta = rows.offset + design @ coefficients
     return coefficients
-
-
-def if_the_season_helps(rows: Rows) -> Rows:
-    """The rows as they are if the year before makes forecasts better, else the same rows without it.
-
-    Days with a year behind them are cut into four blocks. The linear part is fitted with and without the season on all
-    other days, and its deviance on the block must fall significantly over spans of four weeks (one-sided, 5 %): all
-    items share their accidents, which last for weeks.
-    """
-    if rows.calendar.season is None:
-        return rows
-    without = rows.without_season()
-    known = rows.features[:, -N_YEAR_AGO + KNOWN] > 0
-    first, last = rows.day[known].min(initial=0), rows.day[known].max(initial=0)
-    block = np.where(known, (rows.day - first) * _SEASON_BLOCKS // (last - first + 1), -1)
-    gain = np.zeros(rows.day.max() // _SPAN + 1)
-    for k in range(_SEASON_BLOCKS):
-        held, rest = block == k, block != k
-        gain += _deviance(without, rest, held, len(gain)) - _deviance(rows, rest, held, len(gain))
-    gain = gain[np.unique(rows.day[known] // _SPAN)]
-    helps = gain.mean() > _SIGNIFICANT * gain.std() / np.sqrt(len(gain))
-    log.info("The year before changes the deviance of four weeks by %.4g (%.2g).", -gain.mean(), gain.std())
-    return rows if helps else without
-
-
-def _deviance(rows: Rows, fitted: npt.NDArray[np.bool_], held: npt.NDArray[np.bool_], n_spans: int) -> FloatArray:
-    """Poisson deviance by span of `held` rows under the linear part of the `fitted` ones, (n_spans,)."""
-    told = rows.where(held)
-    log_rate = told.offset + told.design @ _poisson_regression(rows.where(fitted))
-    mean = told.exposure * np.exp(np.clip(log_rate, -20.0, 20.0))
-    deviance = 2.0 * (xlogy(told.units, told.units / mean) - told.units + mean) / told.lump
-    return np.bincount(told.day // _SPAN, deviance, n_spans).astype(np.float64)
 
 
 def _penalties(rows: Rows, weight: FloatArray) -> FloatArray:

@@ -10,10 +10,11 @@ from flashlift.demand.feasts import feasts
 from flashlift.demand.season import Season
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["N_YEAR_AGO", "Calendar"]
+__all__ = ["FADE_DAYS", "N_YEAR_AGO", "Calendar"]
 
 N_YEAR_AGO = 6
-_FADE_DAYS = 20.0  # horizon over which recent days, which know the season, stop telling
+FADE_DAYS = 20.0
+"""Horizon over which what the last days tell wears off, in days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class Calendar:
         if self.season is None:
             return np.zeros((len(category), 0))
         changes = self.season.changes(category, origin_day, horizon)
-        return np.concatenate([changes, changes[:, :2] * np.exp(-horizon / _FADE_DAYS)[:, None]], axis=1)
+        return np.concatenate([changes, changes[:, :2] * np.exp(-horizon / FADE_DAYS)[:, None]], axis=1)
 
     def marks(self, day: IntArray) -> FloatArray:
         """Marks of holidays and of the days beside them, (n, 3); (n, 0) where no country is named."""

@@ -7,12 +7,13 @@ from datetime import datetime
 
 import numpy as np
 
-from flashlift.demand.baseline import CrossFit, Rows, draw_rows, if_the_season_helps
+from flashlift.demand.baseline import CrossFit, Rows, draw_rows
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.noise import Noise, measure_noise
 from flashlift.demand.panel import Panel, build_panel
 from flashlift.demand.response import Response, SaleRows, fit_response
 from flashlift.demand.sale_rows import sale_rows
+from flashlift.demand.season_gain import if_the_season_helps
 from flashlift.demand.state import History
 from flashlift.protocols import IntArray, Progress
 from flashlift.schema import Tables
