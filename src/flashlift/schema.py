@@ -12,6 +12,7 @@ import polars as pl
 
 __all__ = [
     "EVENT_KINDS",
+    "Competitors",
     "Customers",
     "Events",
     "Exposures",
@@ -95,6 +96,15 @@ class Promotions(dy.Schema):
     randomized = dy.Bool()
 
 
+class Competitors(dy.Schema):
+    """What another seller asked for an item when its price was looked up at `at`, in the shop's currency."""
+
+    item_id = dy.String(primary_key=True)
+    at = dy.Datetime(primary_key=True, time_unit="us", time_zone="UTC")
+    seller = dy.String(primary_key=True)
+    price = dy.Float64(min_exclusive=0.0)
+
+
 class Customers(dy.Schema):
     """Who buys; `account_id` groups the people of a business."""
 
@@ -155,3 +165,4 @@ class Tables:
     ties: pl.DataFrame | None = None
     stores: pl.DataFrame | None = None
     exposures: pl.DataFrame | None = None
+    competitors: pl.DataFrame | None = None

@@ -5,7 +5,7 @@ import polars as pl
 
 from flashlift.events import Source, open_store, quality, rejected_rows
 from flashlift.events.catalog import MIN_SHARED_HEAD
-from flashlift.schema import Exposures, Stores, Ties
+from flashlift.schema import Competitors, Exposures, Stores, Ties
 
 
 def test_the_last_statement_of_a_log_counts(tmp_path, log, read):
@@ -203,6 +203,33 @@ def test_exposures(tmp_path, log, read):
     assert shown["customer_id"][0] == tables.events.collect()["customer_id"].item()
     assert shown["at"][0] == datetime(2019, 5, 1, 10, tzinfo=UTC)
     assert rejected_rows(tmp_path / "store").collect()["rule"].to_list() == ["incomplete_exposures"]
+
+
+def test_prices_of_competitors_and_what_cannot_be_one(tmp_path, log, read):
+    rows = {
+        "item_id": ["x", "x", "x", "x", "x", "x", "", "y"],
+        "at": ["2019-05-01 08:00"] * 6 + ["2019-05-02 08:00"] * 2,
+        "seller": ["north", "south", "east", "west", "yen", "north", "north", "north"],
+        "price": ["9.50", "-3", "0", "cheap", "900", "9.00", "5", "20"],
+        "currency": ["EUR", "EUR", "EUR", "EUR", "JPY", "EUR", "EUR", "usd"],
+    }
+    pl.DataFrame(rows).write_csv(tmp_path / "c.csv")
+    told = Source(format="csv", path=tmp_path / "c.csv", currency="EUR", rates={"USD": 0.9})
+    report = read(log({"customer_id": ["ann"]}), told)
+    assert report.files[1].table == "competitors"
+    assert (report.files[1].accepted, report.files[1].rejected) == (3, 5)
+    found = Competitors.validate(open_store(tmp_path / "store").competitors)
+    assert found.select("item_id", "seller", "price").rows() == [("x", "north", 9.0), ("y", "north", 18.0)]
+    assert found["at"].to_list() == [datetime(2019, 5, day, 8, tzinfo=UTC) for day in (1, 2)]
+    rules = ["incomplete_competitors", "negative_price", "unknown_currency", "unreadable_price", "zero_price"]
+    assert sorted(rejected_rows(tmp_path / "store").collect()["rule"]) == rules
+    sources = quality(tmp_path / "store").sources
+    assert sources.select("table", "rows", "accepted", "rejected").row(1) == ("competitors", 8, 3, 5)
+
+
+def test_a_log_with_sellers_of_its_own_stays_a_log(tmp_path, log, read):
+    read(log({"customer_id": ["ann"], "seller": ["north"]}))
+    assert open_store(tmp_path / "store").competitors is None
 
 
 def test_lists_can_be_read_again_and_grow(tmp_path, read):

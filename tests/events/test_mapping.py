@@ -32,7 +32,9 @@ def mapped(columns, **fields):
             {"customer_id": '"user id"', "item_id": "sku", "at": "when", "exposure_id": "n", "slot": "event"},
             "exposures",
         ),
+        ({"item_id": "sku", "at": "when", "seller": "event", "price": "total"}, "competitors"),
         (BASE | {"customer_id": '"user id"', "exposure_id": "n", "store_id": "n"}, "events"),
+        (BASE | {"price": "total", "seller": "event"}, "events"),
     ],
 )
 def test_the_columns_decide_on_the_table(columns, table):
@@ -57,6 +59,7 @@ def test_the_columns_decide_on_the_table(columns, table):
         ({"start": "when", "item_id": "sku"}, "lacks end for the table promotions"),
         ({"friend_id": "n"}, "lacks customer_id for the table ties"),
         ({"exposure_id": "n", "propensity": "total"}, "lacks at, customer_id, item_id for the table exposures"),
+        ({"item_id": "sku", "seller": "event", "price": "total"}, "lacks at for the table competitors"),
         ({"customer_id": '"user id"', "friend_id": "n", "lat": "n"}, "computes lat from a customer's identifier"),
         (
             BASE | {"customer_id": '"user id"', "region": 'CAST("user id" AS VARCHAR)'},

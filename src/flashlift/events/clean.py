@@ -20,7 +20,7 @@ from flashlift.events.parse import instants, kinds, numbers, present, texts
 from flashlift.events.source import EVENT_NAMES, Source
 from flashlift.schema import EVENT_KINDS, Events
 
-__all__ = ["RULES", "Cleaning", "broken_rules", "event_frame", "item_values", "typed_rows"]
+__all__ = ["RULES", "Cleaning", "broken_rules", "event_frame", "in_shop_currency", "item_values", "typed_rows"]
 
 RULES: Mapping[str, str] = {
     "duplicate": "identical to an earlier row of the file in every column of the event, or the same given event_id",
@@ -186,6 +186,13 @@ def item_values(raw: pl.DataFrame) -> tuple[pl.DataFrame, int]:
             dropped += int((present(raw[name]) & sound.is_null()).sum())
             columns.append(sound.floor() if name == "stock" else sound)
     return pl.DataFrame(columns), dropped
+
+
+def in_shop_currency(raw: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """`price` in the shop's currency (null where it cannot be read), and `unrated` where its currency has no rate."""
+    named = [texts(raw["currency"])] if "currency" in raw.columns else []
+    rows = pl.DataFrame([numbers(raw["price"]), *named])
+    return _converted(rows.with_columns(_currency(rows, source)), source).select("price", "unrated")
 
 
 def _event_ids(raw: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:

@@ -11,7 +11,7 @@ import polars as pl
 from flashlift.errors import InputError
 from flashlift.events.source import Source
 from flashlift.privacy import Key, pseudonymize
-from flashlift.schema import Customers, Events, Exposures, ItemHistory, Items, Promotions, Stores, Ties
+from flashlift.schema import Competitors, Customers, Events, Exposures, ItemHistory, Items, Promotions, Stores, Ties
 
 __all__ = ["CUSTOMER_COLUMNS", "EVENT_COLUMNS", "ITEM_COLUMNS", "ITEM_VALUES", "ColumnMap", "column_map", "nearest"]
 
@@ -20,7 +20,7 @@ ITEM_COLUMNS = tuple(name for name in Items.column_names() if name != "item_id")
 ITEM_VALUES = ("list_price", "unit_cost", "stock")
 CUSTOMER_COLUMNS = tuple(name for name in Customers.column_names() if name != "customer_id")
 _TABLES = (Events, Items, Customers, Promotions, ItemHistory)
-_MORE_TABLES = {"ties": Ties, "stores": Stores, "exposures": Exposures}
+_MORE_TABLES = {"ties": Ties, "stores": Stores, "exposures": Exposures, "competitors": Competitors}
 _COMMON = dict.fromkeys(name for table in _TABLES for name in table.column_names())
 KNOWN_COLUMNS = _COMMON | dict.fromkeys(name for table in _MORE_TABLES.values() for name in table.column_names())
 _OF_EXPOSURES = {"propensity", "variant", "experiment", "slot", "position"}
@@ -37,7 +37,8 @@ class ColumnMap:
     """A mapping checked against one source.
 
     Args:
-        table: "events", "items", "history", "promotions", "customers", "ties", "stores" or "exposures".
+        table: "events", "items", "history", "promotions", "customers", "ties", "stores", "exposures" or
+            "competitors".
         plain: our column -> the source column it is.
         computed: our column -> expression.
         reject: name of a rule -> condition.
@@ -155,6 +156,8 @@ def _table(wanted: Mapping[str, str], place: str, schema: pl.Schema) -> str:
         table, required = "ties", {"customer_id", "friend_id"}
     elif "exposure_id" in has and has & _OF_EXPOSURES and not logged:
         table, required = "exposures", {"exposure_id", "customer_id", "item_id", "at"}
+    elif "seller" in has and has & {"at", "price"} and not logged and "customer_id" not in has:
+        table, required = "competitors", {"item_id", "at", "seller", "price"}
     elif logged or {"customer_id", "item_id"} <= has:
         table, required = "events", {"item_id", "at", "event"}
     elif {"item_id", "at"} <= has:

@@ -40,8 +40,9 @@ class Source:
 
     Which table it fills follows from the columns it maps: `event` makes it a log of events (which may bring item and
     customer columns along), `start` a list of promotions, `friend_id` social ties, `exposure_id` with one of
-    propensity, variant, experiment, slot or position what was shown, `item_id` with `at` an item history, `item_id`
-    alone a catalog, `store_id` alone a list of stores, `customer_id` alone a customer list.
+    propensity, variant, experiment, slot or position what was shown, `seller` with `price` what competitors ask,
+    `item_id` with `at` an item history, `item_id` alone a catalog, `store_id` alone a list of stores, `customer_id`
+    alone a customer list.
 
     Args:
         format: "csv", "parquet", "ndjson", "sql", or the name of an adapter ("online_retail", "rees46", "taobao",
@@ -54,7 +55,7 @@ class Source:
             taken as they are. Besides the columns of Events: title, category, brand, list_price, unit_cost, stock,
             attributes of items (dated ones go to the history); region, segment, account_id of customers; start, end,
             position, randomized of promotions; friend_id; lat, lon of stores; slot, experiment, variant, propensity of
-            exposures.
+            exposures; seller of competitors' prices.
         event_names: the source's name of an event -> ours, in addition to the names known by default.
         timezone: IANA zone of times without one; None is UTC. An hour that a clock change repeats is taken as the
             earlier one; an hour that it skips is moved on by one hour.

@@ -37,7 +37,7 @@ __all__ = ["KIND", "PART_KINDS", "Part", "Shelf", "open_store", "rejected_rows",
 KIND = "events"
 PART_KINDS = (
     *("cancelled", "rejected", "items", "values", "customers"),
-    *("promotions", "ties", "stores", "exposures"),
+    *("promotions", "ties", "stores", "exposures", "competitors"),
 )
 _FOLDERS = ("events", "cancelled", "rejected", "seen", "tables")
 _ORDER = [Events.at.name, Events.event_id.name]
@@ -208,6 +208,7 @@ def open_store(store: Path) -> Tables:
         ties=shelf.table("ties"),
         stores=shelf.table("stores"),
         exposures=shelf.table("exposures"),
+        competitors=shelf.table("competitors"),
     )
 
 
