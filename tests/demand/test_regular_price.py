@@ -11,7 +11,7 @@ from tests.demand.conftest import QUICK, make_events, make_items, steady_shop
 
 from flashlift.demand import fit
 from flashlift.demand.panel import build_panel
-from flashlift.demand.regular_price import regular_prices
+from flashlift.demand.regular_price import price_changes, regular_prices
 from flashlift.demand.state import History
 from flashlift.schema import Tables
 
@@ -26,7 +26,7 @@ def test_a_lasting_change_is_carried_on_and_an_odd_price_is_not() -> None:
     days = list(range(10))
     prices = paid([0] * 10 + [1] * 2, [*days, 102, 105], [10, 10, 10, 7, 10, 10, 12, 12, 12, 12, 5, 5])
     prices = prices.with_columns(pl.when(pl.col("day") < 100).then(pl.col("day") + 100).otherwise("day").alias("day"))
-    found = regular_prices(prices, np.zeros((2, 12), dtype=bool), 100)
+    found = price_changes(regular_prices(prices, np.zeros((2, 12), dtype=bool), 100))
     assert found is not None
     up = np.log(1.2)
     # One day at 7 leaves the median of three where it was; 12 is believed on its second day.
@@ -38,7 +38,7 @@ def test_prices_of_sales_are_left_out() -> None:
     touched = np.zeros((1, 10), dtype=bool)
     touched[0, 4:8] = True
     prices = paid([0] * 10, list(range(10)), [10.0] * 4 + [6.0] * 4 + [10.0] * 2)
-    assert regular_prices(prices, touched, 0) is None
+    assert price_changes(regular_prices(prices, touched, 0)) is None
 
 
 def test_a_shop_whose_prices_never_change_has_none() -> None:

@@ -4,8 +4,9 @@ The forecast for day t made at the start of day o uses what was known before o, 
 its own output: rows for training pair every day with an origin drawn 1 to `horizon_days` before it. A Poisson
 regression on the item's levels over several windows, whose weights fade with the horizon, carries most of it; the
 trees (LightGBM, Poisson) learn what it misses: interactions, items new or asleep. Where regular prices changed, the
-price of now against that of the windows enters; where the log holds a second year, so does the year before
-(`season`), and where the shop names its country, its holidays. There is no trend of the shop: on held-out weeks of
+price of now against that of the windows enters; where competitors' prices are known, all levels are those at the
+present gap to them (`gap_response`); where the log holds a second year, the year before enters (`season`), and where
+the shop names its country, its holidays. There is no trend of the shop: on held-out weeks of
 real data it made the forecast worse.
 """
 
@@ -124,6 +125,7 @@ def _describe(
         gap = views[:, -1:] + np.log(state.conversion)[:, None] - level[:, -1:]
         worth = np.concatenate([gap, gap / (1.0 + state.units[:, -1:] / (20.0 * state.lump[:, None]))], axis=1)
     change = np.concatenate(steps, axis=1)
+    offset, wears_off = _of_competitors(state, level[:, -1], horizon)
     group = np.log(np.maximum(state.group, 1e-6))
     target = origin_day + horizon - 1
     weekday = np.eye(7)[(target + 3) % 7]
@@ -135,7 +137,9 @@ def _describe(
     year_ago = calendar.year_ago(state.category, origin_day, horizon)
     more = year_ago if state.price is None else np.concatenate([state.price, year_ago], axis=1)
     marks = calendar.marks(target)
-    design = np.concatenate([weekday, change, change * fade, age, age * apart, asleep, worth, more, marks], axis=1)
+    design = np.concatenate(
+        [weekday, change, change * fade, age, age * apart, asleep, worth, wears_off, more, marks], axis=1
+    )
     features = np.concatenate(
         [
             change,
@@ -152,7 +156,15 @@ def _describe(
         ],
         axis=1,
     )
-    return design.astype(np.float32), features.astype(np.float32), level[:, -1]
+    return design.astype(np.float32), features.astype(np.float32), offset
+
+
+def _of_competitors(state: State, level: FloatArray, horizon: IntArray) -> tuple[FloatArray, FloatArray]:
+    """The level at the present price gap, and a column that lets the gap return to its mean, (n, 0) without any."""
+    if state.gap is None:
+        return level, np.zeros((len(level), 0))
+    later = 1.0 - np.exp(-(horizon - 1) / FADE_DAYS)
+    return level + state.gap[:, 0], (state.gap[:, 1] * later)[:, None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
         identified=identified,
         log_position=ground.log_position,
         baseline=replace(Baseline.fit(ground.rows, config), calendar=ground.rows.calendar.lately()),
+        gap_response=ground.gap_response,
         response=response,
         pull=measure_pull_forward(cross, *studied),
         diverted=measure_diversion(cross, substitute_groups(category, title), *studied),

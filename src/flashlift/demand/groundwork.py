@@ -9,12 +9,14 @@ import numpy as np
 
 from flashlift.demand.baseline import CrossFit, Rows, draw_rows
 from flashlift.demand.config import DemandConfig
+from flashlift.demand.gap_response import measure_gap_response
 from flashlift.demand.noise import Noise, measure_noise
 from flashlift.demand.panel import Panel, build_panel
 from flashlift.demand.response import Response, SaleRows, fit_response
 from flashlift.demand.sale_rows import sale_rows
 from flashlift.demand.season_gain import if_the_season_helps
 from flashlift.demand.state import History
+from flashlift.domain import Estimate
 from flashlift.protocols import IntArray, Progress
 from flashlift.schema import Tables
 
@@ -30,6 +32,7 @@ class Groundwork:
     Args:
         panel: the log by item and day.
         history: what was known of each item at the start of each day.
+        gap_response: how units answer to competitors' prices; None where they are not known.
         rows: days that baselines are fitted on.
         cross: baselines that did not see the days they predict.
         noise: how far units stray from them.
@@ -43,6 +46,7 @@ class Groundwork:
 
     panel: Panel
     history: History
+    gap_response: Estimate | None
     rows: Rows
     cross: CrossFit
     noise: Noise
@@ -65,7 +69,8 @@ def lay_groundwork(
     steps = config.folds + 3
     progress(_TASK, 0, steps, "reading the log")
     panel = build_panel(tables, until, config)
-    history = History(panel)
+    gap_response = measure_gap_response(panel)
+    history = History(panel, 0.0 if gap_response is None else gap_response.value)
     rows = if_the_season_helps(draw_rows(history, panel, config, rng))
 
     def begin(block: int) -> None:
@@ -80,6 +85,7 @@ def lay_groundwork(
     return Groundwork(
         panel=panel,
         history=history,
+        gap_response=gap_response,
         rows=rows,
         cross=cross,
         noise=noise,

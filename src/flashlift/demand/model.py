@@ -27,7 +27,7 @@ from flashlift.demand.state import LONG_WINDOW, State
 from flashlift.demand.storage import KIND, LAYOUT, pack, unpack
 from flashlift.demand.substitution import diversion, substitute_groups
 from flashlift.demand.threads import one_blas_thread
-from flashlift.domain import Slot
+from flashlift.domain import Estimate, Slot
 from flashlift.errors import InputError
 from flashlift.protocols import FloatArray, IntArray
 
@@ -58,6 +58,7 @@ class FittedDemand:
         identified: whether the log, not the assumed prior, tells how the shop's customers answer to prices.
         log_position: mean log position of past sales, where the response stands; None where no position is known.
         baseline: units without a sale.
+        gap_response: d ln units / d ln (our regular price / the lowest of competitors); None where it is not known.
         response: visibility and elasticity.
         pull: share of extra units missing in the weeks after a sale.
         diverted: share of extra units that substitutes lose during it.
@@ -83,6 +84,7 @@ class FittedDemand:
     identified: bool
     log_position: float | None
     baseline: Baseline
+    gap_response: Estimate | None
     response: Response
     pull: MissingShare
     diverted: MissingShare

@@ -26,9 +26,12 @@ def at_origin(model: FittedDemand, tables: Tables, until: datetime) -> FittedDem
     panel = build_panel(tables, until, model.config)
     number = {item_id: k for k, item_id in enumerate(panel.item_ids)}
     rows = np.array([number.get(item_id, -1) for item_id in model.item_ids])
-    known = History(panel).state(np.arange(len(panel.item_ids)), np.full(len(panel.item_ids), panel.n_days))
+    response = 0.0 if model.gap_response is None else model.gap_response.value
+    known = History(panel, response).state(np.arange(len(panel.item_ids)), np.full(len(panel.item_ids), panel.n_days))
     if known.price is None and model.state.price is not None:  # the last change of a price is out of reach by now
         known = replace(known, price=np.zeros((len(panel.item_ids), model.state.price.shape[1])))
+    if known.gap is None and model.state.gap is not None:  # no competitor's price is in reach
+        known = replace(known, gap=np.zeros((len(panel.item_ids), model.state.gap.shape[1])))
     state = known.choose(rows, model.state, np.arange(len(rows)))
     # Categories keep the numbers that the weights know them by.
     state = replace(state, category=model.state.category)

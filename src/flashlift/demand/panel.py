@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flashlift.demand.competitors import price_gaps
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.normal import Float32Array, arrivals, normal_days, open_days
 from flashlift.demand.profile import DAY_US, HourProfile, by_day
-from flashlift.demand.regular_price import regular_prices
+from flashlift.demand.regular_price import price_changes, regular_prices
 from flashlift.demand.sales import day_prices, detected_sales, recorded_sales, sold_in_sales
 from flashlift.errors import InsufficientDataError
 from flashlift.holiday import holiday_days
@@ -43,6 +44,8 @@ class Panel:
         normal: the same on normal days, 0 on others.
         touched: days with a part of a sale.
         price: ln of the regular price over the item's first one; None where none ever changed.
+        gap: ln of the regular price over the lowest of competitors, as known at the start of each day and of the one
+            after the last, (n_items, n_days + 1), NaN where unknown; None without competitors' prices.
         lump: units per purchase, size-biased (mean of q^2 / mean of q); variance over mean of units in a day.
         sales: past sales, one row each: `item`, `start`, `end`, `depth`, `position`, `randomized`, and
             `units` bought within until the item was sold out (`end` is moved to that moment).
@@ -63,6 +66,7 @@ class Panel:
     normal: Float32Array
     touched: npt.NDArray[np.bool_]
     price: Float32Array | None
+    gap: Float32Array | None
     lump: FloatArray
     sales: pl.DataFrame
     detected: bool
@@ -106,6 +110,7 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
     )
     cell = lines.select(pl.col("item") * n_days + pl.col("day") - first_day).to_series().to_numpy()
     units = np.bincount(cell, lines["quantity"].to_numpy(), shape[0] * n_days).reshape(shape).astype(np.float32)
+    regular = regular_prices(prices, touched, first_day)
     interest = _interest(tables, number, first_day, shape, midnight)
     arrival = arrivals(tables, number, midnight, first_day)
     categories, category = _categories(tables.items, item_ids)
@@ -122,7 +127,8 @@ def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
         stock=stock,
         normal=normal_days(open_days(units, interest, arrival), stock, touched, config),
         touched=touched,
-        price=regular_prices(prices, touched, first_day),
+        price=price_changes(regular),
+        gap=price_gaps(tables.competitors, number, regular, first_day),
         lump=_lump(lines, len(item_ids)),
         sales=sold_in_sales(sales, empty, lines),
         detected=detected,

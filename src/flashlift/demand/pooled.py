@@ -18,7 +18,7 @@ from flashlift.demand.counts import fit_counts
 from flashlift.demand.windows import Windows
 from flashlift.domain import Estimate
 from flashlift.protocols import FloatArray, IntArray
-from flashlift.stats.sandwich import cluster_meat
+from flashlift.stats.sandwich import two_way_covariance
 
 __all__ = ["PooledEffect", "pooled_effect"]
 
@@ -70,20 +70,10 @@ def pooled_effect(windows: Windows, x0: float) -> PooledEffect | None:
     design = np.column_stack([np.ones_like(windows.x), windows.x - x0])
     design = design if np.ptp(windows.x) > 1e-3 else design[:, :1]
     fit = fit_counts(y, offset, design)
-    bread = np.linalg.inv((design * fit.weight[:, None]).T @ design)
+    bread = np.asarray(np.linalg.inv((design * fit.weight[:, None]).T @ design), dtype=np.float64)
     score = design * (fit.weight * (y / fit.mean - 1.0))[:, None]
-    both = _numbers(items * (weeks.max() + 1) + weeks)
-    meat = _meat(score, items) + _meat(score, weeks) - _meat(score, both)
-    one_way = [bread @ _meat(score, by) @ bread for by in (items, weeks)]
-    covariance = bread @ meat @ bread
-    if np.linalg.eigvalsh(covariance)[0] <= 0:  # the difference of the three need not be a covariance
-        covariance = max(one_way, key=lambda v: float(np.trace(v)))
+    covariance = two_way_covariance(bread, score, items, weeks)
     return PooledEffect(coefficients=fit.coefficients, covariance=covariance, clusters=int(clusters), n=len(y))
-
-
-def _meat(score: FloatArray, cluster: IntArray) -> FloatArray:
-    count = int(cluster.max()) + 1
-    return cluster_meat(score, cluster) * (count / max(count - 1, 1))
 
 
 def _numbers(labels: IntArray) -> IntArray:

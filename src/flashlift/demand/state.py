@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flashlift.demand.calendar import Calendar
+from flashlift.demand.competitors import gap_changes
 from flashlift.demand.levels import gather
 from flashlift.demand.panel import Panel
 from flashlift.demand.season import Season
@@ -46,6 +47,8 @@ class State:
         group: units per item and day of the category so far, (n,).
         category: number of the category, (n,); -1: unknown.
         price: ln of the regular price over its mean of the last 28, 84 days and ever, (n, 3); None where none changed.
+        gap: ln of what the present price gap to competitors does to units, and the same less that of its mean so far,
+            (n, 2); None where it does nothing. Days weigh by what their gap did, so that rates do not hold it.
         conversion: units per view of the category, (n,); None without views.
     """
 
@@ -57,6 +60,7 @@ class State:
     group: FloatArray
     category: IntArray
     price: FloatArray | None
+    gap: FloatArray | None
     conversion: FloatArray | None
 
     def take(self, rows: IntArray) -> State:
@@ -106,13 +110,23 @@ class History:
     """Running sums of a panel: the state of any item at the start of any day in constant time.
 
     `calendar` tells of holidays and of what the categories did a year ago.
+
+    Args:
+        panel: the log.
+        gap_response: d ln units / d ln of the price gap; 0 where no competitors are known.
     """
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, gap_response: float = 0.0) -> None:
         self._panel = panel
         usable = panel.normal > 0
         self._units = _running(np.where(usable, panel.units, 0))
-        self._days = _running(panel.normal)
+        self._gap = None
+        normal = panel.normal
+        if panel.gap is not None and gap_response != 0.0:
+            change, usual = gap_changes(panel.gap)
+            self._gap = np.stack([gap_response * change, gap_response * (change - usual)], axis=2)
+            normal = normal * np.exp(self._gap[:, :-1, 0])
+        self._days = _running(normal)
         self._price = None if panel.price is None else _running(panel.price)
         self._interest = None if panel.interest is None else _running(np.where(usable, panel.interest, 0))
         n_groups = len(panel.categories)
@@ -137,6 +151,7 @@ class History:
             group=self._rates(self._panel.category[item], origin),
             category=self._panel.category[item],
             price=self._price_changes(item, origin),
+            gap=None if self._gap is None else self._gap[item, origin].astype(np.float64),
             conversion=self._conversion(self._panel.category[item], origin),
         )
 
@@ -154,6 +169,7 @@ class History:
             group=self._rates(group, at),
             category=group,
             price=None if self._price is None else np.zeros((n, len(_PRICE_WINDOWS))),
+            gap=None if self._gap is None else np.zeros((n, 2)),
             conversion=self._conversion(group, at),
         )
 

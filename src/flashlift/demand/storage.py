@@ -22,13 +22,14 @@ from flashlift.demand.profile import HourProfile
 from flashlift.demand.response import Response
 from flashlift.demand.season import Season
 from flashlift.demand.state import State
+from flashlift.domain import Estimate
 
 __all__ = ["KIND", "LAYOUT", "pack", "unpack"]
 
 KIND = "demand"
 """Kind of the artifact."""
 
-LAYOUT = 5
+LAYOUT = 6
 """Raised whenever a part is added, dropped, or comes to mean something else."""
 
 _ARRAYS = ("category", "brand", "lump", "n_sales", "deepest", "deepest_category")
@@ -65,6 +66,7 @@ def pack(parts: Mapping[str, Any], *, inputs: str) -> Artifact:
         **{name: parts[name] for name in _FACTS},
         **{name: asdict(parts[name]) for name in _RECORDS},
         "season": _season_facts(baseline.calendar),
+        "gap_response": None if parts["gap_response"] is None else asdict(parts["gap_response"]),
         "response": {name: getattr(response, name) for name in _SHOP_FACTS},
     }
     titles = pl.Series("title", parts["titles"], dtype=pl.String)
@@ -92,6 +94,7 @@ def unpack(stored: Artifact) -> dict[str, Any]:
             lgb.Booster(model_str=arrays["booster"].tobytes().decode()),
             _calendar(arrays, facts["season"]),
         ),
+        "gap_response": None if facts["gap_response"] is None else Estimate(**facts["gap_response"]),
         "response": Response(**response),
         "profile": HourProfile(cumulative=arrays["profile"]),
     }
