@@ -5,6 +5,7 @@ from flashlift.demand.basis import offer_basis
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.examine import Examination, examine, fit_and_examine
 from flashlift.demand.fit import fit
+from flashlift.demand.gap_response import gap_sentence
 from flashlift.demand.model import FittedDemand
 from flashlift.demand.placebo import room_for_error
 from flashlift.demand.scores import by_metric, by_origin
@@ -36,6 +37,7 @@ __all__ = [
     "examine",
     "fit",
     "fit_and_examine",
+    "gap_sentence",
     "has_statsforecast",
     "missing_peer",
     "offer_basis",

@@ -6,8 +6,8 @@ regression on the item's levels over several windows, whose weights fade with th
 trees (LightGBM, Poisson) learn what it misses: interactions, items new or asleep. Where regular prices changed, the
 price of now against that of the windows enters; where competitors' prices are known, all levels are those at the
 present gap to them (`gap_response`); where the log holds a second year, the year before enters (`season`), and where
-the shop names its country, its holidays. There is no trend of the shop: on held-out weeks of
-real data it made the forecast worse.
+the shop names its country, its holidays. There is no trend of the shop: on held-out weeks of real data it made the
+forecast worse.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from flashlift.domain import Estimate
 from flashlift.protocols import FloatArray
 from flashlift.stats.sandwich import two_way_covariance
 
-__all__ = ["measure_gap_response"]
+__all__ = ["gap_sentence", "measure_gap_response"]
 
 _PRIOR_SD = 1.0  # of the response: an elasticity, most of which lie between -2 and 0
 _WEEKS = 8
@@ -52,6 +52,22 @@ def measure_gap_response(panel: Panel) -> Estimate | None:
     exposure = np.where(known[items], panel.normal[items], 0.0) / lump
     units = np.where(known[items], panel.units[items], 0.0) / lump
     return _response(_by_weeks(units), _by_weeks(exposure), np.stack([_by_weeks(x) for x in covariates]))
+
+
+def gap_sentence(response: Estimate) -> str:
+    """What a tenth off competitors' lowest prices does to units, in words."""
+    tenth = -np.log1p(-0.1)
+    value, lower, upper = np.expm1(tenth * np.array([response.value, response.ci_lower, response.ci_upper]))
+    odd = (
+        " More units where competitors are cheaper is no answer to their prices: something that the log does not show "
+        "moves both."
+        if response.ci_lower > 0
+        else ""
+    )
+    return (
+        f"A tenth off the lowest price of competitors changes units by {value:+.0%} ({response.level:.0%} interval "
+        f"{lower:+.0%} to {upper:+.0%}); the forecast without a sale follows their prices of now.{odd}"
+    )
 
 
 def _by_weeks(values: npt.NDArray[np.floating]) -> FloatArray:

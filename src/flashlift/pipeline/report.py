@@ -10,6 +10,7 @@ import polars as pl
 
 from flashlift import demand, events
 from flashlift.account import HORIZON_DAYS
+from flashlift.domain import Estimate
 from flashlift.pipeline.plan import Planned, plan
 from flashlift.pipeline.shop import Shop
 from flashlift.protocols import Progress, silent
@@ -137,6 +138,7 @@ def _assumptions(settings: Settings, planned: Planned | None, frames: dict[str, 
             "The log records no sales, so price cuts were detected from paid prices. They tell the price response; "
             f"the lift of being shown in a sale is assumed to be {a.shown_lift:g}, give or take a quarter."
         )
+    said += [demand.gap_sentence(Estimate(**row)) for row in frames["competitors"].iter_rows(named=True)]
     unidentified = planned.curves.filter(pl.col("identified").not_())["item_id"].n_unique()
     if unidentified:
         said.append(

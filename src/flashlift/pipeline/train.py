@@ -15,6 +15,7 @@ import polars as pl
 from flashlift import behavior, demand, events, recommend
 from flashlift.artifacts import Artifact
 from flashlift.behavior.trackers import open_tracker
+from flashlift.domain import Estimate
 from flashlift.errors import InsufficientDataError
 from flashlift.pipeline.language import language_inputs, text_vectors
 from flashlift.pipeline.rankers import rankers
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 ModelName = Literal["behavior", "demand"]
 
 _ROBUSTNESS = tuple(field.name for field in fields(demand.Robustness))
+_ESTIMATE = tuple(field.name for field in fields(Estimate))
 
 # Columns that a terminal has room for; the evidence holds all.
 SHOWN = {
@@ -65,16 +67,18 @@ def train(
         for name, frame in frames.items()
         if name.endswith("_metrics") and name != "forecast_metrics"
     }
-    missing = None
+    notes: list[str] = []
     if "forecast_metrics" in frames:
         errors = demand.by_metric(frames["forecast_metrics"]).select(SHOWN["forecast_metrics"])
         tables["Forecast metrics on held-out days, mean over the origins"] = errors
         tables["WAPE of the forecast from each origin to the end"] = demand.by_origin(frames["forecast_origins"])
         missing = demand.missing_peer(frames["forecast_metrics"])
+        notes = [missing] if missing else []
+        notes += [demand.gap_sentence(Estimate(**row)) for row in frames["competitors"].iter_rows(named=True)]
     return Trained(
         tables=tables,
         skipped={stage: part.manifest["skipped"] for stage, part in evidence.items() if part.manifest["skipped"]},
-        notes=(missing,) if missing else (),
+        notes=tuple(notes),
     )
 
 
@@ -176,6 +180,7 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             shop.tables, until=split.test_end, config=config, rng=np.random.default_rng(seed), progress=progress
         )
         model.save(shop.folder / "demand", inputs=inputs)
+        rivals = [] if model.gap_response is None else [asdict(model.gap_response)]
         robust = [] if tested.robustness is None else [asdict(tested.robustness)]
         return {
             "forecast_metrics": judged.metrics,
@@ -183,6 +188,7 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             "daily": judged.daily,
             "elasticities": model.elasticities(),
             "assumed": pl.DataFrame({"visibility": [model.detected]}),
+            "competitors": pl.DataFrame(rivals, schema=dict.fromkeys(_ESTIMATE, pl.Float64)),
             "placebo": tested.placebo,
             "lots": tested.lots,
             "lost_sales": tested.lost,
