@@ -199,18 +199,21 @@ def test_plans_stand_at_the_gap_of_now_and_a_saved_model_too(tmp_path: Path) -> 
     assert not gone.state.gap.any()  # type: ignore[union-attr]
 
 
-def test_rates_do_not_hold_what_the_gap_did() -> None:
+def test_units_are_told_as_at_the_items_usual_gap() -> None:
     tables, _ = contested(-1.0, 1, n=8, days=60, own=False)
     panel = build_panel(tables, START + timedelta(days=60), QUICK)
     item, origin = np.arange(8), np.full(8, 60)
     plain, told = History(panel).state(item, origin), History(panel, -1.0).state(item, origin)
     assert plain.gap is None
     assert told.gap is not None
-    change, usual = gap_changes(panel.gap)  # type: ignore[arg-type]
-    np.testing.assert_allclose(told.gap, -np.stack([change[:, 60], change[:, 60] - usual[:, 60]], 1), atol=1e-6)
-    days = (panel.normal * np.exp(-change[:, :60]))[:, 32:].sum(1)
-    np.testing.assert_allclose(told.days[:, 3], days, rtol=1e-5)
-    np.testing.assert_array_equal(told.units, plain.units)
+    assert panel.gap is not None
+    change, usual = gap_changes(panel.gap)
+    np.testing.assert_allclose(told.gap, usual[:, 60] - change[:, 60], atol=1e-6)
+    month, factor = np.s_[:, 32:60], np.exp(usual[:, 60:] - change[:, :60])
+    at_usual = panel.units[month].sum(1) * panel.normal[month].sum(1) / (panel.normal * factor)[month].sum(1)
+    np.testing.assert_allclose(told.units[:, 3], at_usual, rtol=1e-5)
+    np.testing.assert_array_equal(told.days, plain.days)
+    assert (told.units[0] == plain.units[0]).all()  # no competitors
 
 
 def test_in_a_shop_with_sales_and_empty_shelves_thinned_purchases_are_found_again(shop: SimulatedShop) -> None:

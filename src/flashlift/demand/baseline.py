@@ -164,7 +164,7 @@ def _of_competitors(state: State, level: FloatArray, horizon: IntArray) -> tuple
     if state.gap is None:
         return level, np.zeros((len(level), 0))
     later = 1.0 - np.exp(-(horizon - 1) / FADE_DAYS)
-    return level + state.gap[:, 0], (state.gap[:, 1] * later)[:, None]
+    return level + state.gap, (state.gap * later)[:, None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def at_origin(model: FittedDemand, tables: Tables, until: datetime) -> FittedDem
     if known.price is None and model.state.price is not None:  # the last change of a price is out of reach by now
         known = replace(known, price=np.zeros((len(panel.item_ids), model.state.price.shape[1])))
     if known.gap is None and model.state.gap is not None:  # no competitor's price is in reach
-        known = replace(known, gap=np.zeros((len(panel.item_ids), model.state.gap.shape[1])))
+        known = replace(known, gap=np.zeros(len(panel.item_ids)))
     state = known.choose(rows, model.state, np.arange(len(rows)))
     # Categories keep the numbers that the weights know them by.
     state = replace(state, category=model.state.category)

@@ -47,8 +47,8 @@ class State:
         group: units per item and day of the category so far, (n,).
         category: number of the category, (n,); -1: unknown.
         price: ln of the regular price over its mean of the last 28, 84 days and ever, (n, 3); None where none changed.
-        gap: ln of what the present price gap to competitors does to units, and the same less that of its mean so far,
-            (n, 2); None where it does nothing. Days weigh by what their gap did, so that rates do not hold it.
+        gap: ln of what the present price gap to competitors does to units, against its mean so far, (n,); None where
+            it does nothing. `units` are what they would have been at that mean.
         conversion: units per view of the category, (n,); None without views.
     """
 
@@ -120,13 +120,11 @@ class History:
         self._panel = panel
         usable = panel.normal > 0
         self._units = _running(np.where(usable, panel.units, 0))
+        self._days = _running(panel.normal)
         self._gap = None
-        normal = panel.normal
         if panel.gap is not None and gap_response != 0.0:
-            change, usual = gap_changes(panel.gap)
-            self._gap = np.stack([gap_response * change, gap_response * (change - usual)], axis=2)
-            normal = normal * np.exp(self._gap[:, :-1, 0])
-        self._days = _running(normal)
+            now, usual = (gap_response * change for change in gap_changes(panel.gap))
+            self._gap = now, usual, _running(panel.normal * np.exp(now[:, :-1]))
         self._price = None if panel.price is None else _running(panel.price)
         self._interest = None if panel.interest is None else _running(np.where(usable, panel.interest, 0))
         n_groups = len(panel.categories)
@@ -142,16 +140,23 @@ class History:
 
     def state(self, item: IntArray, origin: IntArray) -> State:
         """State of `item` at the start of day number `origin` of the panel (days before it are known), rows paired."""
+        units, days = _windowed(self._units, item, origin), _windowed(self._days, item, origin)
+        gap = None
+        if self._gap is not None:
+            now, usual, expected = self._gap
+            gap = now[item, origin].astype(np.float64) - usual[item, origin]
+            at_usual = _windowed(expected, item, origin) * np.exp(-usual[item, origin])[:, None]
+            units = units * np.divide(days, at_usual, out=np.ones_like(days), where=at_usual > 0)
         return State(
-            units=_windowed(self._units, item, origin),
-            days=_windowed(self._days, item, origin),
+            units=units,
+            days=days,
             interest=None if self._interest is None else _windowed(self._interest, item, origin),
             lump=self._panel.lump[item],
             since=np.minimum(origin - self._last[item, origin], 365).astype(np.float64),
             group=self._rates(self._panel.category[item], origin),
             category=self._panel.category[item],
             price=self._price_changes(item, origin),
-            gap=None if self._gap is None else self._gap[item, origin].astype(np.float64),
+            gap=gap,
             conversion=self._conversion(self._panel.category[item], origin),
         )
 
@@ -169,7 +174,7 @@ class History:
             group=self._rates(group, at),
             category=group,
             price=None if self._price is None else np.zeros((n, len(_PRICE_WINDOWS))),
-            gap=None if self._gap is None else np.zeros((n, 2)),
+            gap=None if self._gap is None else np.zeros(n),
             conversion=self._conversion(group, at),
         )
 
