@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, Excluded, MarginFloor, Slot
+from flashlift.domain import Appearances, Campaign, Excluded, MarginFloor, Slot
+from flashlift.planning.families import Family, families
 from flashlift.planning.problem import Columns
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleItems
@@ -69,17 +70,11 @@ def compile_limits(campaign: Campaign, items: pl.DataFrame, columns: Columns, *,
         The rows that some choice of columns could break.
     """
     once = any(isinstance(limit, Appearances) and limit.maximum <= 1 for limit in campaign.limits)
-    parts = [_positions(campaign, columns)]
+    parts = [_over(family, len(campaign.slots), columns) for family in families(campaign, items)]
     if not (lean and once):
         parts += [_one_price(campaign, items, columns), _stock(items, columns)]
     for limit in campaign.limits:
         match limit:
-            case CategoryCount():
-                parts += _category(limit, campaign, items, columns)
-            case Budget():
-                parts.append(
-                    _rows(columns, ["budget"], np.zeros_like(columns.item), columns.discount_cost, limit.amount)
-                )
             case Appearances():
                 parts.append(_appearances(limit, items, columns))
                 if not (lean and once):
@@ -108,7 +103,7 @@ def _rows(
     coefficient: FloatArray,
     upper: FloatArray | float = np.inf,
     *,
-    lower: float = -np.inf,
+    lower: FloatArray | float = -np.inf,
     limit: str | None = None,
     column: IntArray | None = None,
 ) -> Rows:
@@ -119,32 +114,18 @@ def _rows(
         names=tuple(names),
         limits=tuple(names) if limit is None else (limit,) * len(names),
         matrix=sparse.csr_array((coefficient, (row, at)), shape=shape),
-        lower=np.full(len(names), lower),
+        lower=np.broadcast_to(np.asarray(lower, dtype=np.float64), (len(names),)).copy(),
         upper=np.broadcast_to(np.asarray(upper, dtype=np.float64), (len(names),)).copy(),
     )
 
 
-def _positions(campaign: Campaign, columns: Columns) -> Rows:
-    names = [f"positions[{slot.slot_id}]" for slot in campaign.slots]
-    most = np.array([slot.positions for slot in campaign.slots], dtype=np.float64)
-    return _rows(columns, names, columns.slot, np.ones(len(columns)), most)
-
-
-def _category(limit: CategoryCount, campaign: Campaign, items: pl.DataFrame, columns: Columns) -> Iterator[Rows]:
-    path = pl.col(SaleItems.category.name)
-    below = (path == limit.category) | path.str.starts_with(f"{limit.category}/")
-    column = np.flatnonzero(items.select(below).to_series().to_numpy()[columns.item])
-    if limit.per_slot:
-        where = [f"category[{limit.category}, {slot.slot_id}]" for slot in campaign.slots]
-        row = columns.slot[column]
-    else:
-        where = [f"category[{limit.category}]"]
-        row = np.zeros_like(column)
-    ones = np.ones(len(column))
-    if limit.minimum > 0:
-        yield _rows(columns, [f"{w} minimum" for w in where], row, ones, lower=float(limit.minimum), column=column)
-    if limit.maximum is not None:
-        yield _rows(columns, [f"{w} maximum" for w in where], row, ones, float(limit.maximum), column=column)
+def _over(family: Family, n_slots: int, columns: Columns) -> Rows:
+    """The family's rows over some offers."""
+    row = family.row(columns.item, columns.slot, n_slots)
+    column = np.flatnonzero(row >= 0)
+    weight = np.ones(len(columns)) if family.weight == "offers" else getattr(columns, family.weight)
+    side = {"upper": family.bound} if family.upper else {"lower": family.bound}
+    return _rows(columns, family.names, row[column], weight[column], limit=family.limit, column=column, **side)
 
 
 def _per_item(name: str, items: pl.DataFrame, columns: Columns, coefficient: FloatArray, upper: FloatArray) -> Rows:

@@ -1,0 +1,113 @@
+"""The limits that tie items together, as families of named rows that are written down without any column.
+
+A row bounds the total weight of the chosen offers of one group of items, in one slot or in the whole campaign. What a
+weight is (an offer, a unit, the discount given) is known for every offer, so a family costs one group per item,
+whatever the number of offers; rows over given columns are made from it when a solver asks (`flashlift.planning.limits`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from flashlift.domain import Budget, Campaign, CategoryCount
+from flashlift.protocols import FloatArray, IntArray
+from flashlift.schema import SaleItems
+
+__all__ = ["Family", "Weight", "families"]
+
+Weight = Literal["offers", "units", "discount_cost"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Rows of one limit, all of them upper bounds or all of them lower bounds.
+
+    Args:
+        names: name of each row; row `group * n_slots + slot` where `per_slot`, else row `group`.
+        limit: the limit that the rows belong to; None: each row is its own limit.
+        group: group of each item, -1 for items that the limit does not touch, (n_items,).
+        per_slot: a row for each slot of the campaign.
+        weight: what an offer adds to its row.
+        upper: the bound is the most allowed; else the least.
+        bound: of each row, (n_rows,).
+    """
+
+    names: tuple[str, ...]
+    limit: str | None
+    group: IntArray
+    per_slot: bool
+    weight: Weight
+    upper: bool
+    bound: FloatArray
+
+    def row(self, item: IntArray, slot: IntArray, n_slots: int) -> IntArray:
+        """Row of each offer, -1 where the limit does not touch it, (n,)."""
+        group = self.group[item]
+        return np.where(group < 0, -1, group * n_slots + slot) if self.per_slot else group
+
+
+def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
+    """All families of the campaign: the positions of its slots first, then its limits in their order.
+
+    Args:
+        campaign: slots and limits.
+        items: table SaleItems.
+    """
+    every = np.zeros(items.height, dtype=np.int64)
+    names = tuple(f"positions[{slot.slot_id}]" for slot in campaign.slots)
+    found = [
+        Family(
+            names=names,
+            limit=None,
+            group=every,
+            per_slot=True,
+            weight="offers",
+            upper=True,
+            bound=np.array([slot.positions for slot in campaign.slots], dtype=np.float64),
+        )
+    ]
+    for limit in campaign.limits:
+        match limit:
+            case CategoryCount():
+                found += _category(limit, campaign, items)
+            case Budget():
+                found.append(
+                    Family(
+                        names=("budget",),
+                        limit=None,
+                        group=every,
+                        per_slot=False,
+                        weight="discount_cost",
+                        upper=True,
+                        bound=np.array([limit.amount]),
+                    )
+                )
+    return found
+
+
+def _category(limit: CategoryCount, campaign: Campaign, items: pl.DataFrame) -> Sequence[Family]:
+    path = pl.col(SaleItems.category.name)
+    below = (path == limit.category) | path.str.starts_with(f"{limit.category}/")
+    inside = items.select(below.fill_null(value=False)).to_series().to_numpy()
+    where = [f"category[{limit.category}]"]
+    if limit.per_slot:
+        where = [f"category[{limit.category}, {slot.slot_id}]" for slot in campaign.slots]
+    ends = [("maximum", True, limit.maximum), ("minimum", False, limit.minimum or None)]
+    return [
+        Family(
+            names=tuple(f"{place} {word}" for place in where),
+            limit=None,
+            group=np.where(inside, 0, -1),
+            per_slot=limit.per_slot,
+            weight="offers",
+            upper=upper,
+            bound=np.full(len(where), float(bound)),
+        )
+        for word, upper, bound in ends
+        if bound is not None
+    ]
