@@ -2,7 +2,7 @@
 
 A row bounds the total weight of the chosen offers of one group of items, in one slot or in the whole campaign. What a
 weight is (an offer, a unit, the discount given) is known for every offer, so a family costs one group per item,
-whatever the number of offers; rows over given columns are made from it when a solver asks (`flashlift.planning.limits`).
+whatever the number of offers. `flashlift.planning.limits` makes rows over given columns of it when a solver asks.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from flashlift.planning.prices import sale_prices
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, Progress, SparseEffects, silent
 from flashlift.schema import SaleItems
 
-__all__ = ["Columns", "build_columns"]
+__all__ = ["Columns", "Problem", "all_columns", "build_columns"]
 
 log = logging.getLogger(__name__)
 
@@ -87,13 +88,85 @@ class _Shop:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What may run, before any of it is valued.
+
+    Args:
+        campaign: slots, costs and limits.
+        shop: the items.
+        draws: demand of the items in the slots.
+        cross: its effects on other items, in order of source.
+        price: sale price of every item at every step of the ladder, (n_items, n_steps).
+        allowed: whether the item may run at that step at all, (n_items, n_steps).
+    """
+
+    campaign: Campaign
+    shop: _Shop
+    draws: DemandDraws
+    cross: SparseEffects
+    price: FloatArray
+    allowed: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, campaign: Campaign, items: pl.DataFrame, draws: DemandDraws) -> Problem:
+        """Read the campaign; excluded items, prices below the margin floor and items without stock may not run.
+
+        Raises:
+            SettingsError: the campaign contradicts itself.
+        """
+        _require_sound(campaign)
+        shop = _Shop(
+            item_ids=items[SaleItems.item_id.name].to_list(),
+            list_price=items[SaleItems.list_price.name].to_numpy().astype(np.float64),
+            unit_cost=items[SaleItems.unit_cost.name].to_numpy().astype(np.float64),
+            stock=items[SaleItems.stock.name].to_numpy().astype(np.float64),
+            costs=campaign.costs,
+        )
+        price, allowed = _steps(campaign, shop)
+        cross = draws.cross()
+        by_source = np.argsort(cross.source, kind="stable")
+        cross = SparseEffects(
+            source=cross.source[by_source], target=cross.target[by_source], effect=cross.effect[by_source]
+        )
+        return cls(campaign=campaign, shop=shop, draws=draws, cross=cross, price=price, allowed=allowed)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of offers that may run, whether or not there is demand for them."""
+        return int(self.allowed.sum()) * len(self.campaign.slots)
+
+    def blocks(self) -> list[slice]:
+        """Ranges of items whose offers are valued together in bounded memory."""
+        cells = np.cumsum(self.allowed.sum(axis=1)) * len(self.campaign.slots)
+        if not len(cells) or not cells[-1]:
+            return []
+        block = (cells - 1) // max(BLOCK // self.draws.n_draws, 1)
+        cuts = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(cells)]
+        return [slice(first, end) for first, end in pairwise(cuts)]
+
+    def cells(self, items: slice) -> tuple[IntArray, IntArray, IntArray]:
+        """Item, slot and step of every allowed offer of some items, in this order."""
+        item, step = np.nonzero(self.allowed[items])
+        n_slots = len(self.campaign.slots)
+        item, step = np.repeat(item, n_slots), np.repeat(step, n_slots)
+        return item + (items.start or 0), np.tile(np.arange(n_slots), len(item) // max(n_slots, 1)), step
+
+    def value(self, item: IntArray, slot: IntArray, step: IntArray) -> Columns:
+        """Columns of some offers, each valued as if it stood alone in the plan.
+
+        Raises:
+            InputError: the draws hold values that are not finite.
+        """
+        return _evaluate(self, item, slot, self.price[item, step])
+
+
 def build_columns(
     campaign: Campaign, items: pl.DataFrame, draws: DemandDraws, *, progress: Progress = silent
 ) -> Columns:
     """Columns of the campaign, valued on `draws` in blocks of bounded memory.
 
-    Offers that no plan may choose are left out: excluded items, prices below the margin floor, no stock, and no
-    demand (quota 0).
+    Offers that no plan may choose are left out, and so are offers without demand (quota 0).
 
     Args:
         campaign: what may run.
@@ -105,25 +178,17 @@ def build_columns(
         SettingsError: the campaign contradicts itself.
         InputError: the draws hold values that are not finite.
     """
-    _require_sound(campaign)
-    shop = _Shop(
-        item_ids=items[SaleItems.item_id.name].to_list(),
-        list_price=items[SaleItems.list_price.name].to_numpy().astype(np.float64),
-        unit_cost=items[SaleItems.unit_cost.name].to_numpy().astype(np.float64),
-        stock=items[SaleItems.stock.name].to_numpy().astype(np.float64),
-        costs=campaign.costs,
-    )
-    item, slot, price = _cells(campaign, shop)
-    cross = draws.cross()
-    by_source = np.argsort(cross.source, kind="stable")
-    cross = SparseEffects(
-        source=cross.source[by_source], target=cross.target[by_source], effect=cross.effect[by_source]
-    )
-    parts = [_evaluate(campaign, shop, draws, cross, item[:0], slot[:0], price[:0])]
-    for start, stop in _blocks(item, draws.n_draws):
-        part = slice(start, stop)
-        parts.append(_evaluate(campaign, shop, draws, cross, item[part], slot[part], price[part]))
-        progress(TASK, stop, len(item), f"{stop:,} of {len(item):,}")
+    return all_columns(Problem.of(campaign, items, draws), progress=progress)
+
+
+def all_columns(problem: Problem, *, progress: Progress = silent) -> Columns:
+    """Every offer that has demand; see `build_columns`."""
+    parts = [problem.value(*problem.cells(slice(0, 0)))]
+    done, total = 0, problem.n_cells
+    for block in problem.blocks():
+        parts.append(problem.value(*problem.cells(block)))
+        done += len(parts[-1])
+        progress(TASK, done, total, f"{done:,} of {total:,}")
     columns = Columns(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Columns)})
     kept = columns.take(columns.quota > 0)
     log.info("%d offers could run, %d more have no demand", len(kept), len(columns) - len(kept))
@@ -157,8 +222,8 @@ def _require_sound(campaign: Campaign) -> None:
             raise SettingsError(f"The limit {limit} names no category. Name one, or drop the limit.")
 
 
-def _cells(campaign: Campaign, shop: _Shop) -> tuple[IntArray, IntArray, FloatArray]:
-    """Item, slot and price of every offer that stock, margin floor and exclusions allow, in order of item."""
+def _steps(campaign: Campaign, shop: _Shop) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Price of every item at every step, and whether stock, margin floor and exclusions allow it."""
     price, allowed = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.price_ending)
     allowed &= shop.stock[:, None] > 0.0
     for limit in campaign.limits:
@@ -169,24 +234,12 @@ def _cells(campaign: Campaign, shop: _Shop) -> tuple[IntArray, IntArray, FloatAr
             if unknown:
                 log.warning("%d excluded items are not in the catalog, the first is %s", len(unknown), unknown[0])
             allowed &= ~np.isin(np.asarray(shop.item_ids, dtype=object), limit.item_ids)[:, None]
-    item, step = np.nonzero(allowed)
-    n_slots = len(campaign.slots)
-    slot = np.tile(np.arange(n_slots), len(item))
-    return np.repeat(item, n_slots), slot, np.repeat(price[item, step], n_slots)
+    return price, allowed
 
 
-def _blocks(item: IntArray, n_draws: int) -> list[tuple[int, int]]:
-    """Ranges of cells that fit a block and never part an item."""
-    if not len(item):
-        return []
-    starts = np.flatnonzero(np.diff(item, prepend=-1))
-    size = max(BLOCK // n_draws, 1)
-    cuts = starts[np.flatnonzero(np.diff(starts // size, prepend=-1))]
-    return list(zip(cuts.tolist(), [*cuts[1:].tolist(), len(item)], strict=True))
-
-
-def _elsewhere(shop: _Shop, draws: DemandDraws, cross: SparseEffects, item: IntArray, extra: FloatArray) -> FloatArray:
+def _elsewhere(problem: Problem, item: IntArray, extra: FloatArray) -> FloatArray:
     """Mean profit on other items caused by extra units (n, n_draws) of each cell's item, (n,)."""
+    shop, draws, cross = problem.shop, problem.draws, problem.cross
     first = np.searchsorted(cross.source, item)
     degree = np.searchsorted(cross.source, item, side="right") - first
     total = np.zeros(len(item))
@@ -203,16 +256,9 @@ def _elsewhere(shop: _Shop, draws: DemandDraws, cross: SparseEffects, item: IntA
     return total
 
 
-def _evaluate(
-    campaign: Campaign,
-    shop: _Shop,
-    draws: DemandDraws,
-    cross: SparseEffects,
-    item: IntArray,
-    slot: IntArray,
-    price: FloatArray,
-) -> Columns:
+def _evaluate(problem: Problem, item: IntArray, slot: IntArray, price: FloatArray) -> Columns:
     """Quota, expected units and expected value of the cells; each item's offer stands alone."""
+    campaign, shop, draws = problem.campaign, problem.shop, problem.draws
     discount = 1.0 - price / shop.list_price[item]
     items, row = np.unique(item, return_inverse=True)
     pairs, pair = np.unique(item * len(campaign.slots) + slot, return_inverse=True)
@@ -229,7 +275,7 @@ def _evaluate(
     none = np.zeros((1, 1))
     gain = shop.contribution(item, sold, sold * price[:, None], at_list)
     gain -= shop.contribution(items, none, none, base)[row]
-    value = gain.mean(axis=1) + _elsewhere(shop, draws, cross, item, extra)
+    value = gain.mean(axis=1) + _elsewhere(problem, item, extra)
     _require_finite(shop, item, value[:, None])
     units = sold.mean(axis=1)
     return Columns(

@@ -22,7 +22,7 @@ from flashlift.planning.highs import Run, run
 from flashlift.planning.limits import Rows
 from flashlift.protocols import FloatArray, Progress, silent
 
-__all__ = ["Optimum", "maximize"]
+__all__ = ["Optimum", "better", "close", "first_plan", "keeps", "maximize"]
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +70,8 @@ def maximize(
     duals = _clipped(rows, relaxed.duals)
     reduced = value - rows.matrix.T @ duals
     bound = _lagrangian(rows, duals, reduced)
-    best = _first_plan(value, rows, relaxed.x, reduced)
-    if best is not None and _close(value, best, bound, gap_frac):
+    best = first_plan(value, rows, relaxed.x, reduced)
+    if best is not None and close(value, best, bound, gap_frac):
         return Optimum(chosen=best, bound=bound, duals=duals, finished=True)
     if best is not None and not relaxed.finished:
         return Optimum(chosen=best, bound=bound, duals=duals, finished=False)
@@ -92,14 +92,14 @@ def maximize(
             start=None if best is None else best[inside],
             progress=progress,
         )
-        best = _better(value, rows, best, exact, inside)
+        best = better(value, rows, best, exact, inside)
         if inside is open_:
             if best is None and not exact.feasible:
                 return None
             # what is not open cannot beat the best plan
             bound = min(bound, max(exact.bound, -np.inf if best is None else float(value[best].sum())))
         finished = exact.finished
-        if inside is open_ or not finished or _close(value, best, bound, gap_frac):
+        if inside is open_ or not finished or close(value, best, bound, gap_frac):
             break
     if best is None:
         raise FlashliftError(
@@ -129,7 +129,7 @@ def _nearest(reduced: FloatArray, open_: BoolArray, best: BoolArray | None, size
     return inside if best is None else inside | best
 
 
-def _better(value: FloatArray, rows: Rows, best: BoolArray | None, exact: Run, inside: BoolArray) -> BoolArray | None:
+def better(value: FloatArray, rows: Rows, best: BoolArray | None, exact: Run, inside: BoolArray) -> BoolArray | None:
     """The better of the best plan so far and the one the solver found."""
     if exact.x is None:
         if best is not None and not exact.feasible:
@@ -137,13 +137,14 @@ def _better(value: FloatArray, rows: Rows, best: BoolArray | None, exact: Run, i
         return best
     found = np.zeros(len(value), dtype=bool)
     found[inside] = exact.x > 0.5
-    if not _keeps(rows, found):
+    if not keeps(rows, found):
         log.warning("the solver's plan breaks a row beyond rounding and is not used")
         return best
     return found if best is None or value[found].sum() > value[best].sum() else best
 
 
-def _close(value: FloatArray, best: BoolArray | None, bound: float, gap_frac: float) -> bool:
+def close(value: FloatArray, best: BoolArray | None, bound: float, gap_frac: float) -> bool:
+    """Whether the plan is within the gap of the bound."""
     if best is None:
         return False
     total = float(value[best].sum())
@@ -163,16 +164,17 @@ def _lagrangian(rows: Rows, duals: FloatArray, reduced: FloatArray) -> float:
     return float(duals @ side + np.maximum(reduced, 0.0).sum())
 
 
-def _first_plan(value: FloatArray, rows: Rows, x: FloatArray | None, reduced: FloatArray) -> BoolArray | None:
+def first_plan(value: FloatArray, rows: Rows, x: FloatArray | None, reduced: FloatArray) -> BoolArray | None:
     """The better of two greedy plans: by the relaxation's choice, and by value alone."""
     orders = [np.argsort(-value, kind="stable")]
     if x is not None:
         orders.append(np.lexsort((-reduced, -np.round(x, 6))))
     plans = [fill(rows, order, optional=value > 0.0) for order in orders]
-    kept = [plan for plan in plans if plan is not None and _keeps(rows, plan)]
+    kept = [plan for plan in plans if plan is not None and keeps(rows, plan)]
     return max(kept, key=lambda plan: float(value[plan].sum()), default=None)
 
 
-def _keeps(rows: Rows, chosen: BoolArray) -> bool:
+def keeps(rows: Rows, chosen: BoolArray) -> bool:
+    """Whether a choice keeps every row, but for rounding."""
     side = np.where(np.isfinite(rows.upper), rows.upper, rows.lower)
     return bool((rows.violation(chosen) <= TOLERANCE * np.maximum(np.abs(side), 1.0)).all())

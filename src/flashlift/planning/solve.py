@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +13,10 @@ import polars as pl
 
 from flashlift.domain import OPTIMAL_GAP_FRAC, Campaign, Excluded, MarginFloor, Offer, Plan, PlanStatus
 from flashlift.planning.conflict import conflict
+from flashlift.planning.families import families
+from flashlift.planning.grid import build_grid
 from flashlift.planning.limits import Rows, compile_limits
-from flashlift.planning.problem import Columns, build_columns
+from flashlift.planning.problem import Columns, Problem, all_columns, build_columns
 from flashlift.planning.programme import Optimum, maximize
 from flashlift.protocols import DemandDraws, FloatArray, Progress, silent
 from flashlift.schema import SaleItems
@@ -20,6 +24,8 @@ from flashlift.schema import SaleItems
 __all__ = ["offers_of", "solve"]
 
 log = logging.getLogger(__name__)
+
+DIRECT = 20_000  # offers that the binary programme takes as they are; with more, column sifting is quicker
 
 
 def solve(
@@ -54,23 +60,60 @@ def solve(
         InputError: the draws hold values that are not finite.
         FlashliftError: the solver failed, or found no plan in the time given.
     """
-    columns = build_columns(campaign, items, draws, progress=progress)
-    rows = compile_limits(campaign, items, columns)
-    if len(columns):
-        optimum = maximize(
-            columns.value,
-            rows,
-            time_limit_s=time_limit_s,
-            gap_frac=gap_frac,
-            threads=threads,
-            seed=seed,
-            progress=progress,
-        )
-    else:
-        optimum = _nothing(rows)
-    if optimum is None:
+    problem = Problem.of(campaign, items, draws)
+    search = {"time_limit_s": time_limit_s, "gap_frac": gap_frac, "threads": threads, "seed": seed}
+    found = (_direct if problem.n_cells <= DIRECT else _sifted)(problem, items, search, progress)
+    if found is None:
         raise _explain(campaign, items, draws, progress)
-    return _plan(campaign, items, columns, rows, optimum, gap_frac)
+    return _plan(campaign, items, found, gap_frac)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A choice among columns, its bound, and the worth of one more unit of each limit."""
+
+    columns: Columns
+    chosen: npt.NDArray[np.bool_]
+    bound: float
+    limit_prices: dict[str, float]
+    finished: bool
+
+
+def _direct(problem: Problem, items: pl.DataFrame, search: dict[str, Any], progress: Progress) -> _Found | None:
+    """The whole problem as one binary programme."""
+    columns = all_columns(problem, progress=progress)
+    rows = compile_limits(problem.campaign, items, columns)
+    optimum = maximize(columns.value, rows, **search, progress=progress) if len(columns) else _nothing(rows)
+    if optimum is None:
+        return None
+    return _Found(
+        columns=columns,
+        chosen=optimum.chosen,
+        bound=optimum.bound,
+        limit_prices=_limit_prices(rows.limits, optimum.duals),
+        finished=optimum.finished,
+    )
+
+
+def _sifted(problem: Problem, items: pl.DataFrame, search: dict[str, Any], progress: Progress) -> _Found | None:
+    """A bound by column sifting, and a binary programme over the offers that can matter."""
+    from flashlift.planning.large import search_large
+    from flashlift.planning.schedules import Pricer
+
+    rows = families(problem.campaign, items)
+    grid = build_grid(problem, threads=search["threads"], progress=progress)
+    pricer = Pricer.of(problem.campaign, grid, rows, threads=search["threads"])
+    found = search_large(problem, items, pricer, **search, progress=progress)
+    if found is None:
+        return None
+    limits = [limit or name for family in rows for name in family.names for limit in (family.limit,)]
+    return _Found(
+        columns=found.columns,
+        chosen=found.chosen,
+        bound=found.bound,
+        limit_prices=_limit_prices(limits, found.relaxation.price),
+        finished=found.finished,
+    )
 
 
 def offers_of(
@@ -109,28 +152,26 @@ def _explain(campaign: Campaign, items: pl.DataFrame, draws: DemandDraws, progre
     return conflict(compile_limits(campaign, items, columns, lean=False))
 
 
-def _plan(
-    campaign: Campaign, items: pl.DataFrame, columns: Columns, rows: Rows, optimum: Optimum, gap_frac: float
-) -> Plan:
-    objective = float(columns.value[optimum.chosen].sum())
-    gap = max(optimum.bound - objective, 0.0) / max(abs(objective), 1.0)
-    proven = optimum.finished and gap <= min(gap_frac, OPTIMAL_GAP_FRAC) + 1e-9
-    if optimum.finished and not proven:
-        log.warning("the solver ended with a gap of %.2e, above the %.2e asked for", gap, gap_frac)
+def _plan(campaign: Campaign, items: pl.DataFrame, found: _Found, gap_frac: float) -> Plan:
+    objective = float(found.columns.value[found.chosen].sum())
+    gap = max(found.bound - objective, 0.0) / max(abs(objective), 1.0)
+    proven = found.finished and gap <= min(gap_frac, OPTIMAL_GAP_FRAC) + 1e-9
+    if found.finished and not proven:
+        log.warning("the search ended with a gap of %.2e, above the %.2e asked for", gap, gap_frac)
     return Plan(
-        offers=offers_of(optimum.chosen, columns, campaign, items),
+        offers=offers_of(found.chosen, found.columns, campaign, items),
         status=PlanStatus.OPTIMAL if proven else PlanStatus.TIME_LIMITED,
         objective=objective,
-        bound=max(optimum.bound, objective),
+        bound=max(found.bound, objective),
         gap_frac=gap,
-        limit_prices=_limit_prices(rows, optimum.duals),
+        limit_prices=found.limit_prices,
     )
 
 
-def _limit_prices(rows: Rows, duals: FloatArray) -> dict[str, float]:
+def _limit_prices(limits: Sequence[str], duals: FloatArray) -> dict[str, float]:
     """Dual of each limit; a limit that holds for every item counts one more unit for each of them."""
     prices: dict[str, float] = {}
-    for limit, dual in zip(rows.limits, duals.tolist(), strict=True):
+    for limit, dual in zip(limits, duals.tolist(), strict=True):
         if abs(dual) > 1e-9:
             prices[limit] = prices.get(limit, 0.0) + dual
     return dict(sorted(prices.items()))

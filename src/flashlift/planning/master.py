@@ -1,0 +1,168 @@
+"""The restricted linear programme of column sifting: some schedules of some items, within the rows they could break.
+
+maximize the worth of schedules x in [0, 1], each item's at most 1 in sum, within the rows of the families. Schedules,
+rows and items come in as they are needed, and every solution starts from the last basis.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import highspy
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from flashlift.errors import FlashliftError
+from flashlift.planning.schedules import Pricer
+from flashlift.protocols import FloatArray, IntArray
+
+__all__ = ["Master"]
+
+MISSING = 10.0  # a unit below a minimum costs so many times the best offer, until it is reached
+
+
+class Master:
+    """Grows with `add`, is solved by `solve`.
+
+    Attributes:
+        price: of one unit of each row, (n_rows,), after `solve`.
+        rent: worth of one more schedule of each item, (n_items,), after `solve`.
+        worth: of the solution.
+        missing: units below minimums that the solution buys at the penalty.
+    """
+
+    def __init__(self, pricer: Pricer) -> None:
+        self._pricer = pricer
+        self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+        self._highs.setOptionValue("output_flag", False)
+        self._highs.setOptionValue("threads", 1)
+        n_rows, n_items = len(pricer.bound), len(pricer.grid.stock)
+        self._row = np.full(n_rows, -1)  # place in the programme
+        self._item = np.full(n_items, -1)
+        self._used = np.zeros(n_rows)  # sum of all coefficients
+        self._columns = 0
+        self._slack: list[int] = []
+        self.offers: list[npt.NDArray[np.int64]] = [np.zeros((0, 4), dtype=np.int64)]  # column, item, slot, step
+        finite = pricer.grid.value[np.isfinite(pricer.grid.value)]
+        self._penalty = MISSING * max(float(np.abs(finite).max(initial=0.0)), 1.0)
+        self.price, self.rent = np.zeros(n_rows), np.zeros(n_items)
+        self.worth, self.missing = 0.0, 0.0
+        self._open(np.flatnonzero((pricer.upper == 0) & (pricer.bound > 0.0)))
+
+    def add(self, schedule: IntArray, item: IntArray, slot: IntArray, step: IntArray) -> None:
+        """Add schedules; offers of one schedule share its number, 0, 1 ... in rising order."""
+        if not len(item):
+            return
+        n = int(schedule[-1]) + 1
+        place, row, coefficient = self._pricer.rows(item, slot, step)
+        self._used += np.bincount(row, coefficient, len(self._used))
+        over = (self._pricer.upper > 0) & (self._used > self._pricer.bound + 1e-9)
+        self._open(np.flatnonzero(over & (self._row < 0)))
+        owner = np.zeros(n, dtype=np.int64)
+        owner[schedule] = item
+        self._own(np.setdiff1d(owner, np.flatnonzero(self._item >= 0)))
+        inside = self._row[row] >= 0
+        matrix = sparse.csc_array(
+            (
+                np.concatenate([coefficient[inside], np.ones(n)]),
+                (
+                    np.concatenate([self._row[row[inside]], self._item[owner]]),
+                    np.concatenate([schedule[place[inside]], np.arange(n)]),
+                ),
+            ),
+            shape=(self._highs.getNumRow(), n),
+        )
+        worth = np.bincount(schedule, self._pricer.grid.value[item, slot, step], n).astype(np.float64)
+        self._add_columns(-worth, np.full(n, 1.0), matrix)
+        self.offers.append(np.column_stack([schedule + self._columns, item, slot, step]))
+        self._columns += n
+
+    def solve(self, time_limit_s: float) -> FloatArray | None:
+        """Solution of every schedule in the order of `add`, or None where the time ran out."""
+        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + max(time_limit_s, 0.0))
+        self._highs.run()
+        status = self._highs.getModelStatus()
+        if status == highspy.HighsModelStatus.kModelEmpty:
+            return np.zeros(0)
+        if status == highspy.HighsModelStatus.kTimeLimit:
+            return None
+        if status != highspy.HighsModelStatus.kOptimal:
+            raise FlashliftError(
+                f"The solver failed with status {self._highs.modelStatusToString(status)}. Try another seed."
+            )
+        solution = self._highs.getSolution()
+        duals, x = -np.asarray(solution.row_dual), np.asarray(solution.col_value)
+        self.price = np.where(self._row >= 0, duals[self._row], 0.0)
+        self.rent = np.where(self._item >= 0, np.maximum(duals[self._item], 0.0), 0.0)
+        self.worth = -float(self._highs.getInfo().objective_function_value)
+        self.missing = float(x[self._slack].sum())
+        mine = np.ones(len(x), dtype=bool)
+        mine[self._slack] = False
+        found: FloatArray = x[mine]
+        return found
+
+    def _open(self, rows: IntArray) -> None:
+        """Put rows in, with their coefficients on the schedules that are there; a minimum may be missed at a price."""
+        if not len(rows):
+            return
+        self._row[rows] = self._highs.getNumRow() + np.arange(len(rows))
+        known = np.concatenate(self.offers)
+        place, row, coefficient = self._pricer.rows(*known[:, 1:].T)
+        new = np.zeros(len(self._row), dtype=bool)
+        new[rows] = True
+        at = np.flatnonzero(new[row])
+        local = self._row[row[at]] - self._highs.getNumRow()
+        matrix = sparse.csr_array(
+            (coefficient[at], (local, self._place(known[place[at], 0]))), shape=(len(rows), self._highs.getNumCol())
+        )
+        upper = self._pricer.upper[rows] > 0
+        bound = self._pricer.bound[rows]
+        self._highs.addRows(
+            len(rows),
+            np.where(upper, -highspy.kHighsInf, bound),
+            np.where(upper, bound, highspy.kHighsInf),
+            matrix.nnz,
+            matrix.indptr[:-1].astype(np.int32),
+            matrix.indices.astype(np.int32),
+            matrix.data,
+        )
+        least = self._row[rows[~upper]]
+        if len(least):
+            ones = sparse.csc_array(
+                (np.ones(len(least)), (least, np.arange(len(least)))), shape=(self._highs.getNumRow(), len(least))
+            )
+            first = self._highs.getNumCol()
+            self._add_columns(np.full(len(least), self._penalty), np.full(len(least), highspy.kHighsInf), ones)
+            self._slack += range(first, first + len(least))
+
+    def _place(self, column: IntArray) -> IntArray:
+        """Place of schedules among the columns, of which the slacks of minimums are the first."""
+        return column + len(self._slack)
+
+    def _own(self, items: IntArray) -> None:
+        """A row for each item: at most one of its schedules."""
+        if len(items):
+            self._item[items] = self._highs.getNumRow() + np.arange(len(items))
+            none = np.zeros(0)
+            self._highs.addRows(
+                len(items),
+                np.full(len(items), -highspy.kHighsInf),
+                np.ones(len(items)),
+                0,
+                np.zeros(len(items), dtype=np.int32),
+                none.astype(np.int32),
+                none,
+            )
+
+    def _add_columns(self, cost: FloatArray, upper: FloatArray, matrix: sparse.csc_array) -> None:
+        self._highs.addCols(
+            len(cost),
+            cost,
+            np.zeros(len(cost)),
+            upper,
+            matrix.nnz,
+            matrix.indptr[:-1].astype(np.int32),
+            matrix.indices.astype(np.int32),
+            matrix.data,
+        )

@@ -1,0 +1,152 @@
+"""The linear relaxation of a large campaign by column sifting: its prices, and a bound that holds for every plan.
+
+Prices of the rows are first brought near by projected subgradient steps on the items that look best (Polyak, 1969).
+Then, again and again: the restricted programme (`flashlift.planning.master`) is solved, all schedules of all items are
+priced with its duals (`flashlift.planning.schedules`), and the best of those that would improve it are added
+(Gilmore and Gomory, 1961; sifting: Bixby et al., Operations Research 40, 1992). At any prices of the right sign
+
+    bound = prices @ right-hand sides + sum over items of the best schedule's worth at these prices
+
+is at least the value of every plan, whatever the solver did (Lagrangian duality).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from flashlift.planning.master import Master
+from flashlift.planning.schedules import Pricer
+from flashlift.protocols import FloatArray, IntArray, Progress, silent
+
+__all__ = ["Relaxation", "relax"]
+
+log = logging.getLogger(__name__)
+
+STEPS = 150  # of the subgradient
+ROUNDS = 60
+MOST = 20_000  # schedules added in a round
+TASK = "Relax"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxation:
+    """What is known when sifting ends.
+
+    Args:
+        price: of one unit of each row, with the sign it demands, (n_rows,).
+        bound: no plan has more value.
+        worth: of the restricted programme; the relaxation lies between it and the bound.
+        offers: item, slot and step of every offer that a schedule in the solution holds, (n, 3).
+        share: of that offer in the solution, in (0, 1], (n,).
+        missing: units below minimums that the solution could not reach.
+        finished: the bound is as close to the worth as asked.
+    """
+
+    price: FloatArray
+    bound: float
+    worth: float
+    offers: IntArray
+    share: FloatArray
+    missing: float
+    finished: bool
+
+
+def relax(pricer: Pricer, *, gap_frac: float, time_limit_s: float, progress: Progress = silent) -> Relaxation:
+    """Solve the relaxation until bound and worth differ by `gap_frac` at most, or the time is up."""
+    started = time.monotonic()
+
+    def left() -> float:
+        return time_limit_s - (time.monotonic() - started)
+
+    price, active = _warm(pricer, time_limit_s / 3.0)
+    bound = pricer.bound_at(price)
+    best_price = price
+    master = Master(pricer)
+    _add_near(master, pricer, price, active)
+    x = np.zeros(0)
+    finished = False
+    for turn in range(ROUNDS):
+        found = master.solve(left())
+        if found is None:
+            break
+        x = found
+        trial = pricer.clipped(master.price)
+        worth = pricer.best(trial)
+        here = float(trial @ pricer.bound + worth.sum())
+        if here < bound:
+            bound, best_price = here, trial
+        log.info("round %d: worth %.6g, bound %.6g, %d schedules", turn, master.worth, bound, len(x))
+        progress(TASK, turn + 1, ROUNDS, f"worth {master.worth:,.0f}, bound {bound:,.0f}")
+        finished = bound - master.worth <= gap_frac * max(abs(master.worth), 1.0)
+        gain = worth - master.rent
+        more = np.flatnonzero(gain > 1e-7 * max(abs(master.worth), 1.0) / len(gain))
+        if finished or not len(more) or left() <= 0.0:
+            break
+        more = more[np.argsort(-gain[more], kind="stable")[:MOST]]
+        master.add(*_schedules(pricer, trial, more))
+    progress(TASK, ROUNDS, ROUNDS, f"worth {master.worth:,.0f}, bound {bound:,.0f}")
+    offers, share = _solution(master, x)
+    return Relaxation(
+        price=best_price,
+        bound=bound,
+        worth=master.worth,
+        offers=offers,
+        share=share,
+        missing=master.missing,
+        finished=finished,
+    )
+
+
+def _schedules(pricer: Pricer, price: FloatArray, items: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    place, slot, step = pricer.schedules(price, items)
+    number = np.unique(place, return_inverse=True)[1]
+    return number, items[place], slot, step
+
+
+def _solution(master: Master, x: FloatArray) -> tuple[IntArray, FloatArray]:
+    known = np.concatenate(master.offers)
+    known = known[known[:, 0] < len(x)]
+    share = x[known[:, 0]]
+    inside = share > 1e-9
+    offers, at = np.unique(known[inside, 1:], axis=0, return_inverse=True)
+    return offers, np.bincount(at.ravel(), share[inside], len(offers)).astype(np.float64)
+
+
+def _warm(pricer: Pricer, time_limit_s: float) -> tuple[FloatArray, IntArray]:
+    """Prices near the best, from subgradient steps on the items worth most, and these items."""
+    started = time.monotonic()
+    zero = np.zeros(len(pricer.bound))
+    alone = pricer.best(zero)
+    places = pricer.bound[: len(pricer.order)].sum()
+    active = np.argsort(-alone, kind="stable")[: max(2_000, int(4 * places))]
+    active = active[alone[active] > 0.0]
+    scale = np.maximum(np.abs(pricer.bound), 1.0)  # rows in offers and in currency are stepped in fractions of them
+    price, best_price, best = zero, zero, np.inf
+    theta, since = 0.1, 0
+    for _ in range(STEPS):
+        place, slot, step = pricer.schedules(price, active)
+        _, row, coefficient = pricer.rows(active[place], slot, step)
+        slope = (pricer.bound - np.bincount(row, coefficient, len(pricer.bound))) / scale
+        value = float(price @ pricer.bound + pricer.best(price, active).sum())
+        since = 0 if value < best * (1.0 - 1e-4) else since + 1
+        if value < best:
+            best, best_price = value, price
+        if since >= 6:
+            theta, since = theta / 2.0, 0
+        slope[(price == 0.0) & (slope * np.where(pricer.upper > 0, 1.0, -1.0) > 0.0)] = 0.0
+        norm = float(slope @ slope)
+        if norm < 1e-12 or theta < 1e-4 or time.monotonic() - started > time_limit_s:
+            break
+        price = pricer.clipped(price - theta * best / norm * slope / scale)
+    return best_price, active
+
+
+def _add_near(master: Master, pricer: Pricer, price: FloatArray, active: IntArray) -> None:
+    """The best schedules at these prices, and the best offers alone of each slot, as far as they are near the rows."""
+    worth = pricer.best(price, active)
+    near = active[worth > 0.0]
+    master.add(*_schedules(pricer, price, near))
