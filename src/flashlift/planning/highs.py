@@ -20,6 +20,7 @@ __all__ = ["Run", "run"]
 
 STATUS = highspy.HighsModelStatus
 STOPPED = (STATUS.kTimeLimit, STATUS.kInterrupt)
+REACHED = (STATUS.kOptimal, STATUS.kObjectiveTarget)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +53,22 @@ def run(
     threads: int = 1,
     seed: int = 0,
     start: npt.NDArray[np.bool_] | None = None,
+    enough: float = np.inf,
     progress: Progress = silent,
 ) -> Run:
     """Solve, with Ctrl-C ending the run as its time limit would.
+
+    Args:
+        value: of each column, (n_columns,).
+        rows: the limits.
+        binary: columns are 0 or 1; else anything between.
+        time_limit_s: seconds.
+        gap_frac: a binary programme is solved when its bound is at most this share above its solution.
+        threads: of the solver.
+        seed: of the solver.
+        start: a choice that keeps the rows, to begin with.
+        enough: a choice of this value ends the run, and counts as finished.
+        progress: told the bound of a binary programme.
 
     Raises:
         FlashliftError: HiGHS failed.
@@ -67,6 +81,8 @@ def run(
         "threads": threads,
         "random_seed": seed,
     }
+    if np.isfinite(enough):
+        options["objective_target"] = -enough
     for name, setting in options.items():
         highs.setOptionValue(name, setting)
     highspy.Highs.resetGlobalScheduler(True)  # the thread count is fixed when the scheduler starts
@@ -130,11 +146,11 @@ def _read(highs: Any, binary: bool) -> Run:
     info = highs.getInfo()
     if status in (STATUS.kInfeasible, STATUS.kUnboundedOrInfeasible):  # x is bounded, so never unbounded
         return Run(x=None, duals=None, bound=-np.inf, finished=True, feasible=False)
-    if status != STATUS.kOptimal and status not in STOPPED:
+    if status not in (*REACHED, *STOPPED):
         raise FlashliftError(
             f"The solver failed with status {highs.modelStatusToString(status)}. Try another seed or a looser gap."
         )
-    finished = status == STATUS.kOptimal
+    finished = status in REACHED
     solution = highs.getSolution()
     usable = finished or (binary and info.primal_solution_status == int(highspy.SolutionStatus.kSolutionStatusFeasible))
     bound = np.inf

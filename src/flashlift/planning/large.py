@@ -94,6 +94,7 @@ def search_large(
                 threads=threads,
                 seed=seed,
                 start=plan,
+                enough=bound - 0.99 * gap_frac * abs(bound),
                 progress=progress,
             )
             plan = better(columns.value, rows, plan, exact, np.ones(len(columns), dtype=bool))
