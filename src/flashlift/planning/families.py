@@ -14,13 +14,13 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from flashlift.domain import Budget, Campaign, CategoryCount
+from flashlift.domain import Appearances, Budget, Campaign, CategoryCount
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleItems
 
 __all__ = ["Family", "Weight", "families"]
 
-Weight = Literal["offers", "units", "discount_cost"]
+Weight = Literal["offers", "units", "discount_cost", "quota"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Family:
         weight: what an offer adds to its row.
         upper: the bound is the most allowed; else the least.
         bound: of each row, (n_rows,).
+        own: every item has its own group.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,7 @@ class Family:
     weight: Weight
     upper: bool
     bound: FloatArray
+    own: bool = False
 
     def row(self, item: IntArray, slot: IntArray, n_slots: int) -> IntArray:
         """Row of each offer, -1 where the limit does not touch it, (n,)."""
@@ -52,7 +54,7 @@ class Family:
 
 
 def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
-    """All families of the campaign: the positions of its slots first, then its limits in their order.
+    """All families of the campaign: the positions of its slots first, then its limits in their order, then stock.
 
     Args:
         campaign: slots and limits.
@@ -87,7 +89,22 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
                         bound=np.array([limit.amount]),
                     )
                 )
-    return found
+    once = any(isinstance(limit, Appearances) and limit.maximum <= 1 for limit in campaign.limits)
+    return found if once else [*found, _stock(items)]  # a single quota never exceeds the stock
+
+
+def _stock(items: pl.DataFrame) -> Family:
+    """The quotas of an item's appearances together."""
+    return Family(
+        names=tuple(f"stock[{item}]" for item in items[SaleItems.item_id.name]),
+        limit="stock",
+        group=np.arange(items.height),
+        per_slot=False,
+        weight="quota",
+        upper=True,
+        bound=items[SaleItems.stock.name].to_numpy().astype(np.float64),
+        own=True,
+    )
 
 
 def _category(limit: CategoryCount, campaign: Campaign, items: pl.DataFrame) -> Sequence[Family]:

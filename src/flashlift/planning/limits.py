@@ -72,7 +72,7 @@ def compile_limits(campaign: Campaign, items: pl.DataFrame, columns: Columns, *,
     once = any(isinstance(limit, Appearances) and limit.maximum <= 1 for limit in campaign.limits)
     parts = [_over(family, len(campaign.slots), columns) for family in families(campaign, items)]
     if not (lean and once):
-        parts += [_one_price(campaign, items, columns), _stock(items, columns)]
+        parts.append(_one_price(campaign, items, columns))
     for limit in campaign.limits:
         match limit:
             case Appearances():
@@ -123,7 +123,7 @@ def _over(family: Family, n_slots: int, columns: Columns) -> Rows:
     """The family's rows over some offers."""
     row = family.row(columns.item, columns.slot, n_slots)
     column = np.flatnonzero(row >= 0)
-    weight = np.ones(len(columns)) if family.weight == "offers" else getattr(columns, family.weight)
+    weight = np.ones(len(columns)) if family.weight == "offers" else getattr(columns, family.weight).astype(np.float64)
     side = {"upper": family.bound} if family.upper else {"lower": family.bound}
     return _rows(columns, family.names, row[column], weight[column], limit=family.limit, column=column, **side)
 
@@ -139,11 +139,6 @@ def _per_item(name: str, items: pl.DataFrame, columns: Columns, coefficient: Flo
 def _appearances(limit: Appearances, items: pl.DataFrame, columns: Columns) -> Rows:
     most = np.full(items.height, float(limit.maximum))
     return _per_item("appearances", items, columns, np.ones(len(columns)), most)
-
-
-def _stock(items: pl.DataFrame, columns: Columns) -> Rows:
-    stock = items[SaleItems.stock.name].to_numpy().astype(np.float64)
-    return _per_item("stock", items, columns, columns.quota.astype(np.float64), stock)
 
 
 def _one_price(campaign: Campaign, items: pl.DataFrame, columns: Columns) -> Rows:

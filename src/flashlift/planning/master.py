@@ -40,7 +40,7 @@ class Master:
         n_rows, n_items = len(pricer.bound), len(pricer.grid.stock)
         self._row = np.full(n_rows, -1)  # place in the programme
         self._item = np.full(n_items, -1)
-        self._used = np.zeros(n_rows)  # sum of all coefficients
+        self._used = np.zeros(n_rows)  # most that the schedules could use
         self._columns = 0
         self._slack: list[int] = []
         self.offers: list[npt.NDArray[np.int64]] = [np.zeros((0, 4), dtype=np.int64)]  # column, item, slot, step
@@ -56,7 +56,12 @@ class Master:
             return
         n = int(schedule[-1]) + 1
         place, row, coefficient = self._pricer.rows(item, slot, step)
-        self._used += np.bincount(row, coefficient, len(self._used))
+        shared = self._pricer.own[row] == 0
+        self._used += np.bincount(row[shared], coefficient[shared], len(self._used))
+        own = np.flatnonzero(self._pricer.own[row])  # an item takes one schedule, so only a whole one can break its row
+        alone = np.zeros(n)
+        np.add.at(alone, schedule[place[own]], coefficient[own])
+        np.maximum.at(self._used, row[own], alone[schedule[place[own]]])
         over = (self._pricer.upper > 0) & (self._used > self._pricer.bound + 1e-9)
         self._open(np.flatnonzero(over & (self._row < 0)))
         owner = np.zeros(n, dtype=np.int64)

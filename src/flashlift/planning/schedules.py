@@ -24,7 +24,7 @@ from flashlift.protocols import FloatArray, IntArray
 
 __all__ = ["Pricer"]
 
-WEIGHTS = {"offers": 0, "units": 1, "discount_cost": 2}
+WEIGHTS = {"offers": 0, "units": 1, "discount_cost": 2, "quota": 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Pricer:
         grid: the offers.
         bound: right-hand side of every row, families after each other, (n_rows,).
         upper: whether it is an upper bound, (n_rows,).
+        own: whether it is the row of a single item, (n_rows,).
         group: group of each item in each family, (n_families, n_items).
         first: first row of each family, (n_families,).
         step: rows from one group to the next, (n_families,).
@@ -49,6 +50,7 @@ class Pricer:
     grid: Grid
     bound: FloatArray
     upper: IntArray
+    own: IntArray
     group: IntArray
     first: IntArray
     step: IntArray
@@ -74,6 +76,7 @@ class Pricer:
             grid=grid,
             bound=np.concatenate([family.bound for family in rows]),
             upper=np.repeat([int(family.upper) for family in rows], sizes),
+            own=np.repeat([int(family.own) for family in rows], sizes),
             group=np.stack([family.group for family in rows]).astype(np.int64),
             first=np.cumsum([0, *sizes[:-1]]),
             step=np.where(per_slot > 0, n_slots, 1),
@@ -116,7 +119,8 @@ class Pricer:
         """Entries of offers in the rows: place of the offer, row and coefficient."""
         place, row, coefficient = [], [], []
         units = self.grid.units[item, slot, step].astype(np.float64)
-        amounts = (np.ones(len(item)), units, units * self.grid.given[item, step])
+        quota = self.grid.quota[item, slot, step].astype(np.float64)
+        amounts = (np.ones(len(item)), units, units * self.grid.given[item, step], quota)
         for k, group in enumerate(self.group):
             at = np.flatnonzero(group[item] >= 0)
             place.append(at)
@@ -139,7 +143,16 @@ class Pricer:
         cuts = np.linspace(0, len(items), self.threads + 1).astype(int).tolist()
 
         def part(first: int, end: int) -> None:
-            kernel(g.value, g.units, g.given, price, *fixed, items[first:end], *(array[first:end] for array in out))
+            kernel(
+                g.value,
+                g.units,
+                g.quota,
+                g.given,
+                price,
+                *fixed,
+                items[first:end],
+                *(array[first:end] for array in out),
+            )
 
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(part, cuts[:-1], cuts[1:]))
@@ -147,8 +160,8 @@ class Pricer:
 
 @numba.njit(cache=True)
 def _toll(price, group, first, step, per_slot, weight, i, s):  # type: ignore[no-untyped-def]
-    """What the rows take from an offer of item i in slot s: at all, per unit, and per unit and currency of discount."""
-    flat, per_unit, per_cost = 0.0, 0.0, 0.0
+    """What the rows take from an offer of item i in slot s: at all, and per unit, currency of discount and quota."""
+    flat, per_unit, per_cost, per_quota = 0.0, 0.0, 0.0, 0.0
     for k in range(len(first)):
         g = group[k, i]
         if g >= 0:
@@ -157,19 +170,21 @@ def _toll(price, group, first, step, per_slot, weight, i, s):  # type: ignore[no
                 flat += y
             elif weight[k] == 1:
                 per_unit += y
-            else:
+            elif weight[k] == 2:
                 per_cost += y
-    return flat, per_unit, per_cost
+            else:
+                per_quota += y
+    return flat, per_unit, per_cost, per_quota
 
 
 @numba.njit(cache=True)
-def _worth(value, units, given, price, group, first, step, per_slot, weight, i, worth, choice):  # type: ignore[no-untyped-def]
+def _worth(value, units, quota, given, price, group, first, step, per_slot, weight, i, worth, choice):  # type: ignore[no-untyped-def]
     """Best step of item i in every slot and its worth, -inf where there is none."""
     for s in range(value.shape[1]):
-        flat, per_unit, per_cost = _toll(price, group, first, step, per_slot, weight, i, s)
+        flat, per_unit, per_cost, per_quota = _toll(price, group, first, step, per_slot, weight, i, s)
         top, at = -np.inf, -1
         for d in range(value.shape[2]):
-            here = value[i, s, d] - units[i, s, d] * (per_unit + per_cost * given[i, d])
+            here = value[i, s, d] - units[i, s, d] * (per_unit + per_cost * given[i, d]) - quota[i, s, d] * per_quota
             if here > top:
                 top, at = here, d
         worth[s] = top - flat
@@ -188,12 +203,12 @@ def _table(worth, order, before, maximum, table):  # type: ignore[no-untyped-def
 
 @numba.njit(cache=True, nogil=True)
 def _best(  # type: ignore[no-untyped-def]
-    value, units, given, price, group, first, step, per_slot, weight, order, before, maximum, items, out
+    value, units, quota, given, price, group, first, step, per_slot, weight, order, before, maximum, items, out
 ):
     n_slots = value.shape[1]
     for j in range(len(items)):
         worth, choice = np.empty(n_slots), np.empty(n_slots, np.int64)
-        _worth(value, units, given, price, group, first, step, per_slot, weight, items[j], worth, choice)
+        _worth(value, units, quota, given, price, group, first, step, per_slot, weight, items[j], worth, choice)
         if maximum == 1:
             out[j] = max(0.0, worth.max())
         else:
@@ -204,12 +219,12 @@ def _best(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _schedules(  # type: ignore[no-untyped-def]
-    value, units, given, price, group, first, step, per_slot, weight, order, before, maximum, items, slots, steps
+    value, units, quota, given, price, group, first, step, per_slot, weight, order, before, maximum, items, slots, steps
 ):
     n_slots = value.shape[1]
     for j in range(len(items)):
         worth, choice = np.empty(n_slots), np.empty(n_slots, np.int64)
-        _worth(value, units, given, price, group, first, step, per_slot, weight, items[j], worth, choice)
+        _worth(value, units, quota, given, price, group, first, step, per_slot, weight, items[j], worth, choice)
         table = np.zeros((maximum + 1, n_slots + 1))
         _table(worth, order, before, maximum, table)
         m, k, n = maximum, n_slots, 0
@@ -226,13 +241,13 @@ def _schedules(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _slack(  # type: ignore[no-untyped-def]
-    value, units, given, price, group, first, step, per_slot, weight, order, before, maximum, items, out
+    value, units, quota, given, price, group, first, step, per_slot, weight, order, before, maximum, items, out
 ):
     n_slots, n_steps = value.shape[1], value.shape[2]
     for j in range(len(items)):
         i = items[j]
         worth, choice = np.empty(n_slots), np.empty(n_slots, np.int64)
-        _worth(value, units, given, price, group, first, step, per_slot, weight, i, worth, choice)
+        _worth(value, units, quota, given, price, group, first, step, per_slot, weight, i, worth, choice)
         ahead = np.zeros((maximum + 1, n_slots + 1))
         _table(worth, order, before, maximum, ahead)
         # after[m, k]: best schedule of at most m of the slots k, k + 1 ... in the order of ends
@@ -258,7 +273,10 @@ def _slack(  # type: ignore[no-untyped-def]
             rest = 0.0
             for m in range(maximum):
                 rest = max(rest, ahead[m, before[k]] + after[maximum - 1 - m, follow])
-            flat, per_unit, per_cost = _toll(price, group, first, step, per_slot, weight, i, s)
+            flat, per_unit, per_cost, per_quota = _toll(price, group, first, step, per_slot, weight, i, s)
             for d in range(n_steps):
-                here = value[i, s, d] - units[i, s, d] * (per_unit + per_cost * given[i, d]) - flat
+                here = (
+                    value[i, s, d] - units[i, s, d] * (per_unit + per_cost * given[i, d]) - quota[i, s, d] * per_quota
+                )
+                here -= flat
                 out[j, s, d] = total - (here + rest)
