@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from flashlift.cli import app
 
 run = CliRunner()
-COMMANDS = ("ingest", "adapt", "train", "predict", "curves", "plan", "check", "simulate", "report", "run", "demo",
+COMMANDS = ("ingest", "adapt", "train", "predict", "curves", "plan", "verify", "simulate", "report", "run", "demo",
             "analyze")  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def test_unwritable_output_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_plan_cannot_be_checked(tmp_path: Path) -> None:
-    done = run.invoke(app, ["check", str(tmp_path / "none")])
+    done = run.invoke(app, ["verify", str(tmp_path / "none")])
     assert done.exit_code == 6
     assert "There is no plan" in " ".join(done.stderr.split())
 

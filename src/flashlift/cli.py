@@ -200,12 +200,14 @@ def plan(settings: SettingsFile = DEFAULT) -> None:
 
 
 @app.command()
-def check(
+def verify(
     folder: Annotated[Path, typer.Argument(help="Folder of a saved plan, such as flashlift-work/plan.")],
 ) -> None:
-    """Judge a saved plan again: every limit, and what the plan says of itself. Exit code 1 if anything is wrong.
+    """Judge a saved plan again: its limits, its figures, and how near the optimum its certificate proves it.
 
-    Example: flashlift check flashlift-work/plan
+    Needs neither a solver nor the demand model. Exit code 1 if anything is wrong.
+
+    Example: flashlift verify flashlift-work/plan
     """
     from flashlift import planning
 
@@ -213,8 +215,12 @@ def check(
     show(saved.verdict.to_polars(), "Value when it was planned, on draws the optimizer had not seen")
     out.print(f"Verdict of that time: {escape(saved.verdict.sentence)}.", highlight=False, soft_wrap=True)
     out.print(f"Checked again: {escape(now.sentence)}.", highlight=False, soft_wrap=True)
-    if now.broken:
-        show(planning.findings_frame(now.broken), "Findings")
+    proof = planning.reprove(folder)
+    show(proof.to_polars(), f"Certificate, on the {proof.cells:,} offers that could run")
+    out.print(f"Certificate {escape(proof.sentence)}.", highlight=False, soft_wrap=True)
+    broken = tuple(dict.fromkeys((*now.broken, *proof.broken)))
+    if broken:
+        show(planning.findings_frame(broken), "Findings")
         raise typer.Exit(1)
 
 

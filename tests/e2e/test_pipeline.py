@@ -156,19 +156,19 @@ def test_a_simulated_shop_is_of_the_world_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_saved_plan_can_be_checked_by_anybody(shop: Path, tmp_path: Path) -> None:
-    said = " ".join(flashlift("check", shop / "work" / "plan").output.split())
+    said = " ".join(flashlift("verify", shop / "work" / "plan").output.split())
     assert "Verdict of that time: every limit kept, and the stated figures are true" in said
     assert "Checked again: every limit kept" in said
     shutil.copytree(shop / "work" / "plan", tmp_path / "forged")
     offers = pl.read_parquet(tmp_path / "forged" / "offers.parquet")
     offers.with_columns(quota=pl.col("quota") + 1_000_000).write_parquet(tmp_path / "forged" / "offers.parquet")
-    done = CliRunner().invoke(app, ["check", str(tmp_path / "forged")], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / "forged")], env={"COLUMNS": "200"})
     assert done.exit_code == 6
     assert "offers.parquet is damaged or was changed since" in " ".join(done.output.split())
     saved = artifacts.load(shop / "work" / "plan", "plan")
     greedy = saved.frames["offers"].with_columns(quota=pl.col("quota") + 1_000_000)
     artifacts.save(replace(saved, frames={**saved.frames, "offers": greedy}), tmp_path / "broken")
-    done = CliRunner().invoke(app, ["check", str(tmp_path / "broken")], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / "broken")], env={"COLUMNS": "200"})
     assert done.exit_code == 1
     assert "stock" in done.stdout.split("Checked again:")[1]
 

@@ -119,9 +119,18 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
         model.draw(items, campaign.slots, c.n_draws, rng=rng) for rng in np.random.default_rng(seed).spawn(2)
     )
     few = model.draw(items, campaign.slots, QUOTA_DRAWS, rng=np.random.default_rng(seed))
-    best = planning.solve(campaign, items, seen, time_limit_s=c.time_limit_s, seed=seed, progress=progress)
+    best, proof = planning.solve_certified(
+        campaign, items, seen, time_limit_s=c.time_limit_s, seed=seed, progress=progress
+    )
     verdict = planning.save_plan(
-        best, campaign, items, shop.folder / "plan", fresh=unseen, planned_on=seen, inputs=inputs
+        best,
+        campaign,
+        items,
+        shop.folder / "plan",
+        fresh=unseen,
+        planned_on=seen,
+        certificate=proof,
+        inputs=inputs,
     )
     expected = _value(verdict).value
     marks = items.select(SaleItems.item_id.name, SaleItems.cost_assumed.name, SaleItems.stock_assumed.name)

@@ -1,15 +1,19 @@
 """The best sale within the limits: which items, when, at what price, with how much stock."""
 
+from flashlift.planning.certificate import Certificate
 from flashlift.planning.check import check
 from flashlift.planning.finding import Broken
 from flashlift.planning.rules import best_sellers, fair_rule, flat_rule, random_plan, slow_movers
-from flashlift.planning.solve import solve
-from flashlift.planning.store import SavedPlan, load_plan, recheck, save_plan
+from flashlift.planning.solve import solve, solve_certified
+from flashlift.planning.store import SavedPlan, load_plan, recheck, reprove, save_plan
 from flashlift.planning.table import plan_table
 from flashlift.planning.verdict import Verdict, findings_frame
+from flashlift.planning.verify import Proof, verify
 
 __all__ = [
     "Broken",
+    "Certificate",
+    "Proof",
     "SavedPlan",
     "Verdict",
     "best_sellers",
@@ -21,7 +25,10 @@ __all__ = [
     "plan_table",
     "random_plan",
     "recheck",
+    "reprove",
     "save_plan",
     "slow_movers",
     "solve",
+    "solve_certified",
+    "verify",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.domain import OPTIMAL_GAP_FRAC, Campaign, Excluded, MarginFloor, Offer, Plan, PlanStatus
+from flashlift.planning.certificate import Certificate, cells_of_columns, cells_of_grid
 from flashlift.planning.conflict import conflict
 from flashlift.planning.families import families
 from flashlift.planning.grid import build_grid
@@ -21,7 +22,7 @@ from flashlift.planning.programme import Optimum, maximize
 from flashlift.protocols import DemandDraws, FloatArray, Progress, silent
 from flashlift.schema import SaleItems
 
-__all__ = ["offers_of", "solve"]
+__all__ = ["offers_of", "solve", "solve_certified"]
 
 log = logging.getLogger(__name__)
 
@@ -60,23 +61,60 @@ def solve(
         InputError: the draws hold values that are not finite.
         FlashliftError: the solver failed, or found no plan in the time given.
     """
+    limits = {"time_limit_s": time_limit_s, "gap_frac": gap_frac, "threads": threads, "seed": seed}
+    return _solve(campaign, items, draws, limits, progress)[0]
+
+
+def solve_certified(
+    campaign: Campaign,
+    items: pl.DataFrame,
+    draws: DemandDraws,
+    *,
+    time_limit_s: float = 60.0,
+    gap_frac: float = 1e-4,
+    threads: int = 1,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> tuple[Plan, Certificate]:
+    """The plan of `solve`, and what proves how good it is (`flashlift.planning.verify`). Raises as `solve`."""
+    limits = {"time_limit_s": time_limit_s, "gap_frac": gap_frac, "threads": threads, "seed": seed}
+    plan, found = _solve(campaign, items, draws, limits, progress)
+    return plan, Certificate.of(found.rows, found.price, found.cells(), draws.n_draws)
+
+
+def _solve(
+    campaign: Campaign, items: pl.DataFrame, draws: DemandDraws, search: dict[str, Any], progress: Progress
+) -> tuple[Plan, _Found]:
     problem = Problem.of(campaign, items, draws)
-    search = {"time_limit_s": time_limit_s, "gap_frac": gap_frac, "threads": threads, "seed": seed}
     found = (_direct if problem.n_cells <= DIRECT else _sifted)(problem, items, search, progress)
     if found is None:
         raise _explain(campaign, items, draws, progress)
-    return _plan(campaign, items, found, gap_frac)
+    return _plan(campaign, items, found, search["gap_frac"]), found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """A choice among columns, its bound, and the worth of one more unit of each limit."""
+    """A choice among columns, its bound, and the price of every row.
+
+    Args:
+        columns: offers looked at in the end.
+        chosen: those in the plan, (n_columns,).
+        bound: no plan has more value.
+        rows: names of rows, and in `limits` the limit of each.
+        limits: of each row.
+        price: worth of one more unit of each row, (n_rows,).
+        finished: the search ended by itself.
+        cells: table of all offers for a certificate.
+    """
 
     columns: Columns
     chosen: npt.NDArray[np.bool_]
     bound: float
-    limit_prices: dict[str, float]
+    rows: Sequence[str]
+    limits: Sequence[str]
+    price: FloatArray
     finished: bool
+    cells: Callable[[], pl.DataFrame]
 
 
 def _direct(problem: Problem, items: pl.DataFrame, search: dict[str, Any], progress: Progress) -> _Found | None:
@@ -90,8 +128,11 @@ def _direct(problem: Problem, items: pl.DataFrame, search: dict[str, Any], progr
         columns=columns,
         chosen=optimum.chosen,
         bound=optimum.bound,
-        limit_prices=_limit_prices(rows.limits, optimum.duals),
+        rows=rows.names,
+        limits=rows.limits,
+        price=optimum.duals,
         finished=optimum.finished,
+        cells=lambda: cells_of_columns(columns),
     )
 
 
@@ -106,13 +147,15 @@ def _sifted(problem: Problem, items: pl.DataFrame, search: dict[str, Any], progr
     found = search_large(problem, items, pricer, **search, progress=progress)
     if found is None:
         return None
-    limits = [limit or name for family in rows for name in family.names for limit in (family.limit,)]
     return _Found(
         columns=found.columns,
         chosen=found.chosen,
         bound=found.bound,
-        limit_prices=_limit_prices(limits, found.relaxation.price),
+        rows=[name for family in rows for name in family.names],
+        limits=[family.limit or name for family in rows for name in family.names],
+        price=found.relaxation.price,
         finished=found.finished,
+        cells=lambda: cells_of_grid(grid, problem.price),
     )
 
 
@@ -164,7 +207,7 @@ def _plan(campaign: Campaign, items: pl.DataFrame, found: _Found, gap_frac: floa
         objective=objective,
         bound=max(found.bound, objective),
         gap_frac=gap,
-        limit_prices=found.limit_prices,
+        limit_prices=_limit_prices(found.limits, found.price),
     )
 
 

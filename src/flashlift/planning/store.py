@@ -27,15 +27,18 @@ from flashlift.domain import (
     Slot,
 )
 from flashlift.errors import ArtifactError
+from flashlift.planning.certificate import Certificate, load_certificate, save_certificate
 from flashlift.planning.check import check
 from flashlift.planning.finding import Broken
 from flashlift.planning.table import offers_frame
 from flashlift.planning.verdict import Verdict, findings_frame
+from flashlift.planning.verify import Proof, verify
 from flashlift.protocols import DemandDraws
 
-__all__ = ["SavedPlan", "load_plan", "recheck", "save_plan"]
+__all__ = ["SavedPlan", "load_plan", "recheck", "reprove", "save_plan"]
 
 KIND = "plan"
+CERTIFICATE = "certificate"
 LIMITS: dict[str, Callable[..., Limit]] = {
     kind.__name__: kind for kind in (Appearances, Budget, CategoryCount, Excluded, MarginFloor)
 }
@@ -66,6 +69,7 @@ def save_plan(
     *,
     fresh: DemandDraws,
     planned_on: DemandDraws | None = None,
+    certificate: Certificate | None = None,
     inputs: str = "",
 ) -> Verdict:
     """Judge the plan and write it with its verdict as one artifact: tables as Parquet, the rest as JSON.
@@ -79,6 +83,7 @@ def save_plan(
         folder: place of the artifact, replaced.
         fresh: draws that the plan was not made on; its value is told from them.
         planned_on: the draws that it was made on.
+        certificate: what proves it, kept in the folder's `certificate`.
         inputs: digest of everything the plan depends on (`flashlift.artifacts.digest`).
 
     Returns:
@@ -104,6 +109,8 @@ def save_plan(
         ),
         folder,
     )
+    if certificate is not None:
+        save_certificate(certificate, folder / CERTIFICATE, inputs=inputs)
     return verdict
 
 
@@ -148,6 +155,16 @@ def recheck(folder: Path, *, items: pl.DataFrame | None = None, draws: DemandDra
     """
     saved = load_plan(folder)
     return check(saved.plan, saved.campaign, saved.items if items is None else items, draws)
+
+
+def reprove(folder: Path) -> Proof:
+    """What the certificate of a saved plan proves (`flashlift.planning.verify`).
+
+    Raises:
+        ArtifactError: plan or certificate missing, damaged, or something else.
+    """
+    saved, certificate = load_plan(folder), load_certificate(folder / CERTIFICATE)
+    return verify(saved.plan, saved.campaign, saved.items, certificate.prices, certificate.cells)
 
 
 def _campaign_to_json(campaign: Campaign) -> dict[str, Any]:

@@ -1,0 +1,140 @@
+"""The certificate: sound for every plan, deaf to a lying one."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import assume, given, settings
+from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
+
+from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, Plan
+from flashlift.errors import ArtifactError, InfeasibleError
+from flashlift.planning import Certificate, reprove, save_plan, solve_certified, verify
+from flashlift.planning.certificate import load_certificate
+
+solving = sys.modules["flashlift.planning.solve"]
+
+
+def certified(world: World, *, direct: bool) -> tuple[Plan, Certificate]:
+    with pytest.MonkeyPatch.context() as patch:
+        if not direct:
+            patch.setattr(solving, "DIRECT", -1)
+        try:
+            return solve_certified(world.campaign, world.items, world.draws, gap_frac=1e-9)
+        except InfeasibleError:
+            assume(False)
+            raise
+
+
+@settings(max_examples=80, deadline=None)
+@given(worlds(max_items=8, max_slots=4, max_steps=4))
+def test_a_certificate_verifies_and_bounds_the_optimum(world: World) -> None:
+    for direct in (True, False):
+        plan, certificate = certified(world, direct=direct)
+        proof = verify(plan, world.campaign, world.items, certificate.prices, certificate.cells)
+        assert proof.broken == ()
+        assert proof.bound >= plan.objective - 1e-6 * max(abs(plan.objective), 1.0)
+        assert proof.objective == pytest.approx(plan.objective, rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(worlds(max_items=6, max_slots=3))
+def test_any_prices_of_the_right_sign_are_a_proof(world: World) -> None:
+    plan, certificate = certified(world, direct=True)
+    rng = np.random.default_rng(0)
+    noisy = certificate.prices.with_columns(
+        price=pl.col("price") * pl.Series(rng.uniform(0.0, 3.0, certificate.prices.height))
+    )
+    proof = verify(plan, world.campaign, world.items, noisy, certificate.cells)
+    assert proof.broken == ()
+    assert proof.bound >= plan.objective - 1e-6 * max(abs(plan.objective), 1.0)
+
+
+def shop(appearances: int = 2) -> World:
+    rng = np.random.default_rng(4)
+    slots = slots_every(4, positions=3)
+    limits = (
+        Appearances(maximum=appearances, cool_down_hours=30.0),
+        Budget(amount=60.0),
+        CategoryCount(category="home", minimum=1, maximum=2, per_slot=True),
+    )
+    campaign = Campaign(slots=slots, ladder=(0.1, 0.2, 0.4), limits=limits)
+    return World(campaign=campaign, items=catalog(rng, 80), draws=log_linear(rng, 80, slots, 8))
+
+
+def findings(world: World, plan: Plan, certificate: Certificate) -> set[str]:
+    return {
+        one.limit for one in verify(plan, world.campaign, world.items, certificate.prices, certificate.cells).broken
+    }
+
+
+def test_the_proof_is_near_the_plan() -> None:
+    world = shop()
+    plan, certificate = certified(world, direct=True)
+    proof = verify(plan, world.campaign, world.items, certificate.prices, certificate.cells)
+    assert proof.gap_frac < 0.05
+    assert proof.sentence.startswith("verified: every limit kept")
+    sifted = certified(world, direct=False)[1]
+    assert verify(plan, world.campaign, world.items, sifted.prices, sifted.cells).gap_frac < 0.05
+
+
+def test_lies_are_found() -> None:
+    world = shop()
+    plan, certificate = certified(world, direct=True)
+    offer = plan.offers[0]
+    richer = replace(plan, offers=(replace(offer, expected_value=offer.expected_value + 1.0), *plan.offers[1:]))
+    assert "value" in findings(world, richer, certificate)
+    busier = replace(plan, offers=(replace(offer, expected_units=offer.expected_units + 1.0), *plan.offers[1:]))
+    assert "units" in findings(world, busier, certificate)
+    more = replace(plan, offers=(replace(offer, quota=offer.quota + 1), *plan.offers[1:]))
+    assert "quota" in findings(world, more, certificate)
+    assert "bound" in findings(world, replace(plan, objective=10.0 * plan.objective + 100.0), certificate)
+    twice = replace(plan, offers=(*plan.offers, plan.offers[0]))
+    assert "listed twice" in findings(world, twice, certificate)
+
+
+def test_a_table_without_the_offer_is_no_proof() -> None:
+    world = shop()
+    plan, certificate = certified(world, direct=True)
+    slots = [slot.slot_id for slot in world.campaign.slots]
+    gone = (pl.col("item") == int(plan.offers[0].item_id[1:])) & (pl.col("slot") == slots.index(plan.offers[0].slot_id))
+    assert "known offer" in findings(world, plan, replace(certificate, cells=certificate.cells.filter(~gone)))
+
+
+@pytest.mark.parametrize(
+    ("row", "price", "limit"),
+    [
+        ("positions[s0]", -1.0, "sign of a price"),
+        ("positions[s0]", float("nan"), "sign of a price"),
+        ("category[home, s0] minimum", 1.0, "sign of a price"),
+        ("budget", float("inf"), "sign of a price"),
+        ("no such row", 1.0, "known row"),
+    ],
+)
+def test_prices_that_prove_nothing_are_found(row: str, price: float, limit: str) -> None:
+    world = shop()
+    plan, certificate = certified(world, direct=True)
+    rest = certificate.prices.filter(pl.col("row") != row)
+    false = pl.concat([rest, pl.DataFrame({"row": [row], "price": [price]})])
+    assert limit in findings(world, plan, replace(certificate, prices=false))
+
+
+def test_saved_and_loaded_it_proves_the_same(tmp_path: Path) -> None:
+    world = shop()
+    plan, certificate = certified(world, direct=True)
+    folder = tmp_path / "plan"
+    save_plan(plan, world.campaign, world.items, folder, fresh=world.draws, certificate=certificate)
+    again = load_certificate(folder / "certificate")
+    assert again.prices.equals(certificate.prices)
+    assert again.cells.equals(certificate.cells)
+    assert again.facts == certificate.facts
+    assert again.facts["n_draws"] == 8
+    assert reprove(folder) == verify(plan, world.campaign, world.items, certificate.prices, certificate.cells)
+    save_plan(plan, world.campaign, world.items, folder, fresh=world.draws)
+    with pytest.raises(ArtifactError):  # the proof of an earlier plan is none of this one
+        reprove(folder)
