@@ -159,6 +159,7 @@ def test_a_saved_plan_can_be_checked_by_anybody(shop: Path, tmp_path: Path) -> N
     said = " ".join(flashlift("verify", shop / "work" / "plan").output.split())
     assert "Verdict of that time: every limit kept, and the stated figures are true" in said
     assert "Checked again: every limit kept" in said
+    assert "Certificate verified: every limit kept" in said
     shutil.copytree(shop / "work" / "plan", tmp_path / "forged")
     offers = pl.read_parquet(tmp_path / "forged" / "offers.parquet")
     offers.with_columns(quota=pl.col("quota") + 1_000_000).write_parquet(tmp_path / "forged" / "offers.parquet")
@@ -168,6 +169,7 @@ def test_a_saved_plan_can_be_checked_by_anybody(shop: Path, tmp_path: Path) -> N
     saved = artifacts.load(shop / "work" / "plan", "plan")
     greedy = saved.frames["offers"].with_columns(quota=pl.col("quota") + 1_000_000)
     artifacts.save(replace(saved, frames={**saved.frames, "offers": greedy}), tmp_path / "broken")
+    shutil.copytree(shop / "work" / "plan" / "certificate", tmp_path / "broken" / "certificate")
     done = CliRunner().invoke(app, ["verify", str(tmp_path / "broken")], env={"COLUMNS": "200"})
     assert done.exit_code == 1
     assert "stock" in done.stdout.split("Checked again:")[1]
