@@ -13,7 +13,7 @@ from flashlift.domain import Slot
 from flashlift.planning import check
 from flashlift.planning.limits import _cliques, compile_limits
 from flashlift.planning.problem import build_columns
-from flashlift.planning.solve import offers_of
+from flashlift.planning.solution import offers_of
 
 
 @settings(max_examples=80, deadline=None)

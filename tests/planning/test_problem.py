@@ -13,7 +13,7 @@ from flashlift.domain import Budget, Campaign, CategoryCount, Excluded, MarginFl
 from flashlift.errors import InputError, SettingsError
 from flashlift.planning import check, problem
 from flashlift.planning.problem import build_columns
-from flashlift.planning.solve import offers_of
+from flashlift.planning.solution import offers_of
 
 
 def one_draw(world: World, item: int, slot: int, price: float, quota: int, draw: int) -> tuple[float, float, float]:

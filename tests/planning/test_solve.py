@@ -16,7 +16,7 @@ from flashlift.planning import check, programme, solve
 from flashlift.planning.limits import compile_limits
 from flashlift.planning.problem import build_columns
 from flashlift.planning.programme import maximize
-from flashlift.planning.solve import offers_of
+from flashlift.planning.solution import offers_of
 
 
 @settings(max_examples=100, deadline=None)

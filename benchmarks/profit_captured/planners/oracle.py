@@ -17,7 +17,7 @@ from flashlift.domain import Offer
 from flashlift.planning.limits import Rows, compile_limits
 from flashlift.planning.problem import Columns, build_columns
 from flashlift.planning.programme import maximize
-from flashlift.planning.solve import offers_of
+from flashlift.planning.solution import offers_of
 from flashlift.protocols import FloatArray
 
 __all__ = ["ESTIMATOR", "NAME", "SEARCH_SEED", "Bounded", "Move", "climb", "plan"]

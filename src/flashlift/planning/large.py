@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from flashlift.errors import FlashliftError
+from flashlift.planning.certificate import cells_of_grid
 from flashlift.planning.grid import Grid
 from flashlift.planning.highs import run
 from flashlift.planning.limits import Rows, compile_limits
@@ -25,34 +25,16 @@ from flashlift.planning.problem import Columns, Problem
 from flashlift.planning.programme import better, close, first_plan
 from flashlift.planning.schedules import Pricer
 from flashlift.planning.sifting import Relaxation, relax
+from flashlift.planning.solution import Solution
 from flashlift.protocols import FloatArray, IntArray, Progress, silent
 
-__all__ = ["Found", "search_large"]
+__all__ = ["search_large"]
 
 log = logging.getLogger(__name__)
 
 CORE = 4_000  # offers of the first search beside those of the relaxation
 MOST = 40_000  # offers of a search that the solver ends in a minute or so
 PART = 4_096  # items looked at together
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The best plan found.
-
-    Args:
-        columns: the offers of the last search.
-        chosen: those in the plan, (n_columns,).
-        bound: no plan has more value.
-        relaxation: prices of the rows, and the bound that they prove.
-        finished: the search ended by itself, neither by time nor by Ctrl-C.
-    """
-
-    columns: Columns
-    chosen: npt.NDArray[np.bool_]
-    bound: float
-    relaxation: Relaxation
-    finished: bool
 
 
 def search_large(
@@ -64,15 +46,27 @@ def search_large(
     gap_frac: float,
     threads: int = 1,
     seed: int = 0,
+    start: FloatArray | None = None,
     progress: Progress = silent,
-) -> Found | None:
+) -> Solution | None:
     """Choose offers of the largest total value; None where no plan keeps all limits.
+
+    Args:
+        problem: offers as they are valued exactly.
+        items: table SaleItems.
+        pricer: the offers' grid and the rows.
+        time_limit_s: seconds.
+        gap_frac: the search ends when the bound is at most this share above the plan.
+        threads: of the solver.
+        seed: of the solver.
+        start: prices of the rows to begin with, (n_rows,).
+        progress: told bounds.
 
     Raises:
         FlashliftError: the solver failed, or found no plan in the time given.
     """
     started = time.monotonic()
-    relaxation = relax(pricer, gap_frac=gap_frac / 5.0, time_limit_s=0.6 * time_limit_s, progress=progress)
+    relaxation = relax(pricer, gap_frac=gap_frac / 5.0, time_limit_s=0.6 * time_limit_s, start=start, progress=progress)
     if relaxation.missing > 1e-6:
         return None
     bound, best = relaxation.bound, np.zeros(0, dtype=np.int64)
@@ -116,7 +110,16 @@ def search_large(
         raise FlashliftError(
             f"No plan within the limits was found in {time_limit_s:g} s. Allow more time, or loosen a minimum."
         )
-    return Found(columns=columns, chosen=plan, bound=max(bound, value), relaxation=relaxation, finished=finished)
+    return Solution(
+        columns=columns,
+        chosen=plan,
+        bound=max(bound, value),
+        rows=pricer.names,
+        limits=pricer.limits,
+        price=relaxation.price,
+        finished=finished,
+        cells=lambda: cells_of_grid(pricer.grid, problem.price),
+    )
 
 
 def _suggested(

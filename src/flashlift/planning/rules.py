@@ -17,7 +17,7 @@ from flashlift.errors import FlashliftError, SettingsError
 from flashlift.planning.greedy import fill
 from flashlift.planning.limits import compile_limits
 from flashlift.planning.problem import Columns, build_columns
-from flashlift.planning.solve import offers_of
+from flashlift.planning.solution import offers_of
 from flashlift.protocols import DemandDraws, FloatArray, IntArray
 from flashlift.schema import SaleItems
 

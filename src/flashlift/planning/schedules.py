@@ -33,6 +33,8 @@ class Pricer:
 
     Args:
         grid: the offers.
+        names: name of every row.
+        limits: its limit.
         bound: right-hand side of every row, families after each other, (n_rows,).
         upper: whether it is an upper bound, (n_rows,).
         own: whether it is the row of a single item, (n_rows,).
@@ -48,6 +50,8 @@ class Pricer:
     """
 
     grid: Grid
+    names: tuple[str, ...]
+    limits: tuple[str, ...]
     bound: FloatArray
     upper: IntArray
     own: IntArray
@@ -74,6 +78,8 @@ class Pricer:
         per_slot = np.array([family.per_slot for family in rows], dtype=np.int64)
         return cls(
             grid=grid,
+            names=tuple(name for family in rows for name in family.names),
+            limits=tuple(family.limit or name for family in rows for name in family.names),
             bound=np.concatenate([family.bound for family in rows]),
             upper=np.repeat([int(family.upper) for family in rows], sizes),
             own=np.repeat([int(family.own) for family in rows], sizes),

@@ -55,18 +55,34 @@ class Relaxation:
     finished: bool
 
 
-def relax(pricer: Pricer, *, gap_frac: float, time_limit_s: float, progress: Progress = silent) -> Relaxation:
-    """Solve the relaxation until bound and worth differ by `gap_frac` at most, or the time is up."""
+def relax(
+    pricer: Pricer,
+    *,
+    gap_frac: float,
+    time_limit_s: float,
+    start: FloatArray | None = None,
+    progress: Progress = silent,
+) -> Relaxation:
+    """Solve the relaxation until bound and worth differ by `gap_frac` at most, or the time is up.
+
+    Args:
+        pricer: offers and rows.
+        gap_frac: of the relaxation.
+        time_limit_s: seconds.
+        start: prices to begin with, those of a campaign that differs little, (n_rows,).
+        progress: told worth and bound of every round.
+    """
     started = time.monotonic()
 
     def left() -> float:
         return time_limit_s - (time.monotonic() - started)
 
-    price, active = _warm(pricer, time_limit_s / 3.0)
-    bound = pricer.bound_at(price)
+    price = _near(pricer, time_limit_s / 3.0) if start is None else pricer.clipped(start)
+    worth = pricer.best(price)
+    bound = float(price @ pricer.bound + worth.sum())
     best_price = price
     master = Master(pricer)
-    _add_near(master, pricer, price, active)
+    master.add(*_schedules(pricer, price, np.flatnonzero(worth > 0.0)))
     x = np.zeros(0)
     finished = False
     for turn in range(ROUNDS):
@@ -116,8 +132,8 @@ def _solution(master: Master, x: FloatArray) -> tuple[IntArray, FloatArray]:
     return offers, np.bincount(at.ravel(), share[inside], len(offers)).astype(np.float64)
 
 
-def _warm(pricer: Pricer, time_limit_s: float) -> tuple[FloatArray, IntArray]:
-    """Prices near the best, from subgradient steps on the items worth most, and these items."""
+def _near(pricer: Pricer, time_limit_s: float) -> FloatArray:
+    """Prices near the best, from subgradient steps on the items worth most."""
     started = time.monotonic()
     zero = np.zeros(len(pricer.bound))
     alone = pricer.best(zero)
@@ -142,11 +158,4 @@ def _warm(pricer: Pricer, time_limit_s: float) -> tuple[FloatArray, IntArray]:
         if norm < 1e-12 or theta < 1e-4 or time.monotonic() - started > time_limit_s:
             break
         price = pricer.clipped(price - theta * best / norm * slope / scale)
-    return best_price, active
-
-
-def _add_near(master: Master, pricer: Pricer, price: FloatArray, active: IntArray) -> None:
-    """The best schedules at these prices, and the best offers alone of each slot, as far as they are near the rows."""
-    worth = pricer.best(price, active)
-    near = active[worth > 0.0]
-    master.add(*_schedules(pricer, price, near))
+    return best_price

@@ -1,0 +1,99 @@
+"""What if? A campaign valued once, and planned again in a moment whenever its limits change.
+
+Values of offers do not depend on limits, so a change of limits leaves them as they are, and prices of the limits
+that were right before are nearly right after: the search starts from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+
+from flashlift.domain import Campaign, Limit, Plan
+from flashlift.planning.families import families
+from flashlift.planning.grid import Grid, build_grid
+from flashlift.planning.large import search_large
+from flashlift.planning.problem import Problem
+from flashlift.planning.schedules import Pricer
+from flashlift.planning.solution import plan_of
+from flashlift.planning.solve import why_infeasible
+from flashlift.protocols import DemandDraws, Progress, silent
+
+__all__ = ["Desk"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """A campaign at hand.
+
+    Attributes:
+        campaign: slots, ladder, costs and limits; `plan` may be asked for other limits.
+        items: table SaleItems.
+    """
+
+    campaign: Campaign
+    items: pl.DataFrame
+    threads: int
+    _draws: DemandDraws
+    _grid: Grid
+    _prices: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls,
+        campaign: Campaign,
+        items: pl.DataFrame,
+        draws: DemandDraws,
+        *,
+        threads: int = 1,
+        progress: Progress = silent,
+    ) -> Desk:
+        """Value every offer of the campaign, those that its limits forbid included.
+
+        Raises:
+            SettingsError: the campaign contradicts itself.
+            InputError: the draws hold values that are not finite.
+        """
+        free = Problem.of(replace(campaign, limits=()), items, draws)
+        grid = build_grid(free, threads=threads, progress=progress)
+        return cls(campaign=campaign, items=items, threads=threads, _draws=draws, _grid=grid)
+
+    def plan(
+        self,
+        limits: tuple[Limit, ...] | None = None,
+        *,
+        time_limit_s: float = 20.0,
+        gap_frac: float = 5e-4,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> Plan:
+        """The best plan within `limits`, those of the campaign when left out.
+
+        Raises:
+            InfeasibleError: no plan keeps all limits; it names a minimal set that conflicts.
+            SettingsError: the limits contradict themselves.
+            FlashliftError: the solver failed, or found no plan in the time given.
+        """
+        campaign = self.campaign if limits is None else replace(self.campaign, limits=limits)
+        problem = Problem.of(campaign, self.items, self._draws)
+        value = np.where(problem.allowed[:, None, :], self._grid.value, np.float32(-np.inf))
+        grid = replace(self._grid, value=value)
+        pricer = Pricer.of(campaign, grid, families(campaign, self.items), threads=self.threads)
+        start = np.array([self._prices.get(name, 0.0) for name in pricer.names]) if self._prices else None
+        found = search_large(
+            problem,
+            self.items,
+            pricer,
+            time_limit_s=time_limit_s,
+            gap_frac=gap_frac,
+            threads=self.threads,
+            seed=seed,
+            start=start,
+            progress=progress,
+        )
+        if found is None:
+            raise why_infeasible(campaign, self.items, self._draws, progress=progress)
+        self._prices = dict(zip(found.rows, found.price.tolist(), strict=True))
+        return plan_of(campaign, self.items, found, gap_frac)
