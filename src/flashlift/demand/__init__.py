@@ -20,6 +20,8 @@ from flashlift.demand.sensitivity import (
 from flashlift.demand.statistical import has_statsforecast, missing_peer
 from flashlift.demand.stock import SaleOffers, stock_to_order
 from flashlift.demand.storage import LAYOUT
+from flashlift.demand.traffic import expect_traffic, traffic_origins
+from flashlift.demand.traffic_effect import TrafficEffect
 
 __all__ = [
     "LAYOUT",
@@ -30,11 +32,13 @@ __all__ = [
     "HiddenShock",
     "Robustness",
     "SaleOffers",
+    "TrafficEffect",
     "backtest",
     "by_metric",
     "by_origin",
     "depth_sentence",
     "examine",
+    "expect_traffic",
     "fit",
     "fit_and_examine",
     "gap_sentence",
@@ -46,4 +50,5 @@ __all__ = [
     "stock_to_order",
     "tipping_factor",
     "tipping_sentence",
+    "traffic_origins",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
@@ -18,6 +19,7 @@ from flashlift.demand.profile import DAY_US
 from flashlift.demand.scores import score
 from flashlift.demand.statistical import statistical_forecasts
 from flashlift.demand.totals import LevelForecast, on_levels, sum_draws
+from flashlift.demand.traffic_effect import TrafficEffect
 from flashlift.domain import Split
 from flashlift.errors import InputError, InsufficientDataError
 from flashlift.protocols import FloatArray, IntArray, Progress, silent
@@ -43,11 +45,13 @@ class Backtest:
             that hold the actual.
         origins: the same for each origin: `origin` (the first day that is forecast), `days` (forecast from there),
             `model`, `level`, `metric`, `value`.
+        traffic: what expected traffic was worth before the first origin; None where none was given.
     """
 
     daily: pl.DataFrame
     metrics: pl.DataFrame
     origins: pl.DataFrame
+    traffic: TrafficEffect | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,7 @@ def backtest(
     config: DemandConfig | None = None,
     rng: np.random.Generator,
     most_origins: int = 4,
+    traffic: pl.DataFrame | None = None,
     progress: Progress = silent,
 ) -> Backtest:
     """Fit on what happened before `split.valid_end` and judge on the days from there to `split.test_end`.
@@ -88,14 +93,18 @@ def backtest(
     them; item-days without stock are left out of forecast and actual alike. Items first sold in the test period
     are not judged. With fewer origins the first is told the same.
 
+    With `traffic` (from `expect_traffic`, whose origins `traffic_origins` tells) each origin is told what is expected
+    as of its day. What it is worth is learned before `split.valid_end`; where it is used, the same forecasts without
+    it stand beside as `flashlift without traffic`.
+
     Raises:
-        InputError: no origin is asked for.
+        InputError: no origin is asked for, or the traffic is malformed or holds nothing as of one.
         InsufficientDataError: no purchases to judge on, or too few to fit.
     """
     if most_origins < 1:
         raise InputError(f"A backtest from at most {most_origins} origins judges nothing. Ask for 1 or more.")
     config = config or DemandConfig()
-    model = fit(tables, until=split.valid_end, config=config, rng=rng, progress=progress)
+    model = fit(tables, until=split.valid_end, config=config, rng=rng, traffic=traffic, progress=progress)
     start = date(1970, 1, 1) + timedelta(days=model.origin_day)
     days = (split.test_end.date() - start).days
     if days < 7:
@@ -109,7 +118,7 @@ def backtest(
     for k, passed in enumerate(origins):
         origin = start + timedelta(days=passed)
         progress("backtest", k, len(origins), f"from {origin}")
-        now = model if k == 0 else at_origin(model, tables, datetime.combine(origin, time(), UTC))
+        now = model if k == 0 else at_origin(model, tables, datetime.combine(origin, time(), UTC), traffic)
         actual, forecasts = _forecasts(known, now, days - passed, rng)
         if k == 0:
             daily = _daily(start, actual["shop_day"], forecasts["flashlift"])
@@ -118,7 +127,7 @@ def backtest(
     progress("backtest", len(origins), len(origins))
     found = pl.DataFrame(rows, schema=["origin", "days", "model", "level", "metric", "value"], orient="row")
     means = found.group_by("model", "level", "metric", maintain_order=True).agg(pl.col("value").mean())
-    return Backtest(daily=daily, metrics=means, origins=found)
+    return Backtest(daily=daily, metrics=means, origins=found, traffic=model.traffic)
 
 
 def _known(panel: Panel, model: FittedDemand) -> _Known:
@@ -167,8 +176,11 @@ def _forecasts(
     past, actual, judged = known.units[:, :-days], known.units[:, -days:], known.judged[:, -days:]
     groups = known.category, known.n_categories
     start = date(1970, 1, 1) + timedelta(days=model.origin_day)
-    drawn = model.daily_units(start, days, n_draws=_DRAWS, rng=rng, promotions=known.promotions)
-    found = {"flashlift": sum_draws(drawn, judged, *groups)}
+    found = {}
+    if model.traffic is not None and model.traffic.used:
+        without = replace(model, lean=np.zeros_like(model.lean))
+        found["flashlift without traffic"] = _totals(without, start, days, known, deepcopy(rng))
+    found = {"flashlift": _totals(model, start, days, known, rng), **found}
     naive = {
         "seasonal_naive": past[:, -7:][:, np.arange(days) % 7],
         "mean_28": np.repeat(past[:, -28:].mean(1)[:, None], days, 1),
@@ -183,6 +195,11 @@ def _forecasts(
         }
         found[name] = LevelForecast(mean={k: mean * share[k] for k, mean in told.mean.items()}, quantiles={})
     return on_levels(actual * judged, *groups), found
+
+
+def _totals(model: FittedDemand, start: date, days: int, known: _Known, rng: np.random.Generator) -> LevelForecast:
+    drawn = model.daily_units(start, days, n_draws=_DRAWS, rng=rng, promotions=known.promotions)
+    return sum_draws(drawn, known.judged[:, -days:], known.category, known.n_categories)
 
 
 def _daily(start: date, actual: FloatArray, forecast: LevelForecast) -> pl.DataFrame:

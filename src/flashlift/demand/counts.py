@@ -29,19 +29,21 @@ class CountFit:
     weight: FloatArray
 
 
-def fit_counts(y: FloatArray, offset: FloatArray, design: FloatArray) -> CountFit:
+def fit_counts(y: FloatArray, offset: FloatArray, design: FloatArray, precision: FloatArray | None = None) -> CountFit:
     """Newton steps of at most 1 per coefficient (McCullagh and Nelder, "Generalized Linear Models", 1989, sec. 2.5).
 
     Args:
         y: counts, in units of one purchase, (n,).
         offset: log of what is expected without an effect, (n,).
         design: (n, k).
+        precision: of normal priors of the coefficients around 0, (k,); None: they are free.
     """
+    ridge = np.zeros(design.shape[1]) if precision is None else precision
     beta = np.zeros(design.shape[1])
     for _ in range(_STEPS):
         mean = np.exp(np.clip(offset + design @ beta, -20.0, 20.0))
         weight = mean / (1.0 + _DISPERSION * mean)
-        gram = (design * weight[:, None]).T @ design + 1e-9 * np.eye(len(beta))
-        step = np.linalg.solve(gram, design.T @ (weight * (y - mean) / mean))
+        gram = (design * weight[:, None]).T @ design + np.diag(ridge + 1e-9)
+        step = np.linalg.solve(gram, design.T @ (weight * (y - mean) / mean) - ridge * beta)
         beta = beta + step * min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
     return CountFit(coefficients=beta, mean=mean, weight=weight)

@@ -69,16 +69,18 @@ def fit_and_examine(
     until: datetime,
     config: DemandConfig | None = None,
     rng: np.random.Generator,
+    traffic: pl.DataFrame | None = None,
     progress: Progress = silent,
 ) -> tuple[FittedDemand, Examination]:
     """What `fit` and `examine` give; the model is that of `fit` to the last bit.
 
     Raises:
+        InputError: as `fit`.
         InsufficientDataError: as `fit`.
     """
     with one_blas_thread():
         ground = lay_groundwork(tables, until, config or DemandConfig(), rng=rng, progress=progress)
-        return fit_on(ground, tables), examine_ground(ground, rng)
+        return fit_on(ground, tables, traffic), examine_ground(ground, rng)
 
 
 def examine_ground(ground: Groundwork, rng: np.random.Generator) -> Examination:

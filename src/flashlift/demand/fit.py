@@ -18,6 +18,7 @@ from flashlift.demand.panel import Panel
 from flashlift.demand.response import Response, SaleRows
 from flashlift.demand.substitution import measure_diversion, substitute_groups
 from flashlift.demand.threads import one_blas_thread
+from flashlift.demand.traffic_effect import check_traffic, learn_traffic
 from flashlift.protocols import FloatArray, IntArray, Progress, silent
 from flashlift.schema import Tables
 
@@ -35,20 +36,33 @@ def fit(
     until: datetime,
     config: DemandConfig | None = None,
     rng: np.random.Generator,
+    traffic: pl.DataFrame | None = None,
     progress: Progress = silent,
 ) -> FittedDemand:
     """Fit the demand model on what happened before `until`; nothing at or after it is read.
 
     Where prices never moved, the response is the assumed prior of `config` and is marked as not identified.
 
+    Args:
+        tables: the shop.
+        until: end of what is known.
+        config: the choices of the fit.
+        rng: draws the rows that the baseline is fitted on.
+        traffic: what a behavior model expects, from `expect_traffic`, with the midnight of `until` among its origins.
+            Forecasts follow it where that made later weeks better than those it was learned on; see
+            `FittedDemand.traffic`.
+        progress: told the steps.
+
     Raises:
+        InputError: the traffic is malformed or holds nothing as of `until`.
         InsufficientDataError: no purchases, purchases without prices, or less than 28 days.
     """
     with one_blas_thread():
-        return fit_on(lay_groundwork(tables, until, config or DemandConfig(), rng=rng, progress=progress), tables)
+        ground = lay_groundwork(tables, until, config or DemandConfig(), rng=rng, progress=progress)
+        return fit_on(ground, tables, traffic)
 
 
-def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
+def fit_on(ground: Groundwork, tables: Tables, traffic: pl.DataFrame | None = None) -> FittedDemand:
     """The model of a log whose groundwork is laid. Under `one_blas_thread`."""
     panel, sales, cross, config, response = ground.panel, ground.sales, ground.cross, ground.config, ground.response
     category, title = _names(tables, panel)
@@ -60,7 +74,7 @@ def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
             "The log holds too few price changes (%d sales) to tell the price elasticity: it is mostly an assumption.",
             response.n_sales,
         )
-    return FittedDemand(
+    model = FittedDemand(
         item_ids=tuple(panel.item_ids),
         titles=tuple(title),
         category=panel.category,
@@ -84,7 +98,13 @@ def fit_on(ground: Groundwork, tables: Tables) -> FittedDemand:
         profile=panel.profile,
         detected=panel.detected,
         config=config,
+        traffic=None,
+        lean=np.zeros(len(panel.item_ids)),
     )
+    if traffic is None:
+        return model
+    check_traffic(traffic)
+    return model.with_traffic(learn_traffic(cross, traffic), traffic)
 
 
 def _deepest(panel: Panel, sales: SaleRows) -> dict[str, FloatArray]:

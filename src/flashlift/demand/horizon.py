@@ -17,7 +17,10 @@ from flashlift.demand.state import State
 from flashlift.domain import Slot
 from flashlift.protocols import FloatArray
 
-__all__ = ["Horizon", "look_ahead"]
+__all__ = ["Horizon", "look_ahead", "week_ahead"]
+
+
+_LEAN_FADE_DAYS = 20.0  # over which a correction by expected traffic fades after its week
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,14 @@ class Horizon:
 
 
 def look_ahead(
-    baseline: Baseline, state: State, profile: HourProfile, slots: Sequence[Slot], *, origin_day: int, longest: int
+    baseline: Baseline,
+    state: State,
+    profile: HourProfile,
+    slots: Sequence[Slot],
+    *,
+    origin_day: int,
+    longest: int,
+    lean: FloatArray | None = None,
 ) -> Horizon:
     """Forecast the slots and the days around them.
 
@@ -49,6 +59,7 @@ def look_ahead(
         slots: at least one, none before `origin_day`.
         origin_day: first day that is not known, in days since 1970-01-01 (UTC).
         longest: longest horizon that the baseline was trained for, in days.
+        lean: log change of the first week by expected traffic, which fades afterwards, (n,); None: none.
     """
     windows = pl.DataFrame(
         {
@@ -60,7 +71,7 @@ def look_ahead(
     cut = by_day(windows, profile)
     window, day, part = (cut[name].to_numpy() for name in ("window", "day", "share"))
     first = int(day.min())
-    daily = _daily(baseline, state, origin_day, longest, np.arange(first, int(day.max()) + 1))
+    daily = _daily(baseline, state, origin_day, longest, np.arange(first, int(day.max()) + 1), lean)
     share = np.zeros((len(windows), daily.shape[1]))
     np.add.at(share, (window, day - first), part)
     in_horizon = _disjoint(slots)
@@ -73,7 +84,19 @@ def look_ahead(
     )
 
 
-def _daily(baseline: Baseline, state: State, origin_day: int, longest: int, days: npt.NDArray[np.int64]) -> FloatArray:
+def week_ahead(baseline: Baseline, state: State, origin_day: int) -> FloatArray:
+    """Expected units in the seven days from `origin_day` on, (n,)."""
+    return np.asarray(_daily(baseline, state, origin_day, 7, origin_day + np.arange(7), None).sum(1))
+
+
+def _daily(
+    baseline: Baseline,
+    state: State,
+    origin_day: int,
+    longest: int,
+    days: npt.NDArray[np.int64],
+    lean: FloatArray | None,
+) -> FloatArray:
     """Expected units on each of `days` (since 1970-01-01), (n, n_days)."""
     out = np.empty((len(state.days), len(days)))
     for k, ahead in enumerate(days - origin_day + 1):
@@ -81,6 +104,8 @@ def _daily(baseline: Baseline, state: State, origin_day: int, longest: int, days
         horizon = min(ahead, longest)
         origin = np.full(len(out), origin_day + ahead - horizon)
         out[:, k] = baseline.predict(state, origin, np.full(len(out), horizon))
+        if lean is not None:
+            out[:, k] *= np.exp(lean * np.exp(-max(ahead - 7, 0) / _LEAN_FADE_DAYS))
     return out
 
 

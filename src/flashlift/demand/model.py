@@ -17,7 +17,7 @@ from flashlift.demand.config import DemandConfig
 from flashlift.demand.draws import PosteriorDraws
 from flashlift.demand.event_study import MissingShare
 from flashlift.demand.forecast import daily_units, day_slots, day_table, planned_sales
-from flashlift.demand.horizon import look_ahead
+from flashlift.demand.horizon import look_ahead, week_ahead
 from flashlift.demand.neighbors import rates_of_neighbors
 from flashlift.demand.noise import Noise
 from flashlift.demand.posterior import draw_effects, elasticity_summary, lift_curves
@@ -27,6 +27,7 @@ from flashlift.demand.state import LONG_WINDOW, State
 from flashlift.demand.storage import KIND, LAYOUT, pack, unpack
 from flashlift.demand.substitution import diversion, substitute_groups
 from flashlift.demand.threads import one_blas_thread
+from flashlift.demand.traffic_effect import TrafficEffect, lean_on
 from flashlift.domain import Estimate, Slot
 from flashlift.errors import InputError
 from flashlift.protocols import FloatArray, IntArray
@@ -66,6 +67,8 @@ class FittedDemand:
         profile: the hours of a day.
         detected: past sales were detected from prices, not recorded; the lift of being shown is then assumed.
         config: the choices of the fit.
+        traffic: what expected traffic was found to be worth; None where there was none.
+        lean: log change of each item's forecast by it in the first week, (n_items,); 0 without any.
     """
 
     item_ids: tuple[str, ...]
@@ -92,6 +95,8 @@ class FittedDemand:
     profile: HourProfile
     detected: bool
     config: DemandConfig
+    traffic: TrafficEffect | None
+    lean: FloatArray
 
     def _rows(self, item_ids: Sequence[str]) -> IntArray:
         number = {item_id: k for k, item_id in enumerate(self.item_ids)}
@@ -152,7 +157,13 @@ class FittedDemand:
         state = self._states(rows, groups, items["title"].to_list())
         with one_blas_thread():
             horizon = look_ahead(
-                self.baseline, state, self.profile, slots, origin_day=self.origin_day, longest=self.config.horizon_days
+                self.baseline,
+                state,
+                self.profile,
+                slots,
+                origin_day=self.origin_day,
+                longest=self.config.horizon_days,
+                lean=np.where(rows >= 0, self.lean[rows], 0.0),
             )
             visibility, elasticity, position = self._draw_effects(rows, brands, groups, n_draws, rng)
         lump = self.lump[rows]
@@ -177,6 +188,18 @@ class FittedDemand:
             identified=self.identified,
             seed=rng.integers(0, 2**64, len(rows), dtype=np.uint64),
         )
+
+    def with_traffic(self, effect: TrafficEffect | None, traffic: pl.DataFrame | None) -> FittedDemand:
+        """The model with what `expect_traffic` expects as of its origin; without an effect or a frame, with none.
+
+        Raises:
+            InputError: the frame holds nothing as of the origin.
+        """
+        lean = np.zeros(len(self.item_ids))
+        if effect is not None and traffic is not None:
+            week = week_ahead(self.baseline, self.state, self.origin_day)
+            lean = lean_on(effect, traffic, self.item_ids, self.state, week, self.origin_day).round(_DECIMALS)
+        return replace(self, traffic=effect, lean=lean)
 
     def _draw_effects(
         self, rows: IntArray, brands: IntArray, groups: IntArray, n_draws: int, rng: np.random.Generator

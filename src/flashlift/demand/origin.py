@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
+import polars as pl
 
 from flashlift.demand.model import FittedDemand
 from flashlift.demand.panel import build_panel
@@ -15,12 +16,16 @@ from flashlift.schema import Tables
 __all__ = ["at_origin"]
 
 
-def at_origin(model: FittedDemand, tables: Tables, until: datetime) -> FittedDemand:
+def at_origin(
+    model: FittedDemand, tables: Tables, until: datetime, traffic: pl.DataFrame | None = None
+) -> FittedDemand:
     """The model with what is known of its items at the start of the day of `until`; nothing later is read.
 
-    Items that the log no longer knows keep the state that they had.
+    Items that the log no longer knows keep the state that they had. What the model was told of expected traffic is
+    past by then: `traffic` tells it anew, from `expect_traffic`.
 
     Raises:
+        InputError: the traffic holds nothing as of that day.
         InsufficientDataError: no purchases, no prices, or less than 28 days.
     """
     panel = build_panel(tables, until, model.config)
@@ -35,4 +40,5 @@ def at_origin(model: FittedDemand, tables: Tables, until: datetime) -> FittedDem
     state = known.choose(rows, model.state, np.arange(len(rows)))
     # Categories keep the numbers that the weights know them by.
     state = replace(state, category=model.state.category)
-    return replace(model, state=state, origin_day=panel.first_day + panel.n_days)
+    moved = replace(model, state=state, origin_day=panel.first_day + panel.n_days)
+    return moved.with_traffic(model.traffic, traffic)

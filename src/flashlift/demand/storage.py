@@ -22,6 +22,7 @@ from flashlift.demand.profile import HourProfile
 from flashlift.demand.response import Response
 from flashlift.demand.season import Season
 from flashlift.demand.state import State
+from flashlift.demand.traffic_effect import TrafficEffect
 from flashlift.domain import Estimate
 
 __all__ = ["KIND", "LAYOUT", "pack", "unpack"]
@@ -29,10 +30,10 @@ __all__ = ["KIND", "LAYOUT", "pack", "unpack"]
 KIND = "demand"
 """Kind of the artifact."""
 
-LAYOUT = 6
+LAYOUT = 7
 """Raised whenever a part is added, dropped, or comes to mean something else."""
 
-_ARRAYS = ("category", "brand", "lump", "n_sales", "deepest", "deepest_category")
+_ARRAYS = ("category", "brand", "lump", "n_sales", "deepest", "deepest_category", "lean")
 _FACTS = ("origin_day", "categories", "brands", "detected", "identified", "log_position")
 _RECORDS: dict[str, type[Any]] = {
     "pull": MissingShare,
@@ -67,6 +68,7 @@ def pack(parts: Mapping[str, Any], *, inputs: str) -> Artifact:
         **{name: asdict(parts[name]) for name in _RECORDS},
         "season": _season_facts(baseline.calendar),
         "gap_response": None if parts["gap_response"] is None else asdict(parts["gap_response"]),
+        "traffic": None if parts["traffic"] is None else asdict(parts["traffic"]),
         "response": {name: getattr(response, name) for name in _SHOP_FACTS},
     }
     titles = pl.Series("title", parts["titles"], dtype=pl.String)
@@ -95,6 +97,7 @@ def unpack(stored: Artifact) -> dict[str, Any]:
             _calendar(arrays, facts["season"]),
         ),
         "gap_response": None if facts["gap_response"] is None else Estimate(**facts["gap_response"]),
+        "traffic": None if facts["traffic"] is None else TrafficEffect(**facts["traffic"]),
         "response": Response(**response),
         "profile": HourProfile(cumulative=arrays["profile"]),
     }
