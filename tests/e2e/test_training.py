@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 
 from flashlift import artifacts, behavior, pipeline
 from flashlift.cli import app
-from flashlift.demand import has_statsforecast
+from flashlift.demand import FittedDemand, has_statsforecast
 from flashlift.errors import ArtifactError, InsufficientDataError
 from flashlift.pipeline.shop import Shop
+from flashlift.pipeline.traffic import behavior_model, known_traffic
 from flashlift.pipeline.train import _behavior
+from flashlift.protocols import silent
 from flashlift.settings import Settings, load_settings
 
 
@@ -84,11 +86,29 @@ def test_one_model_is_trained_by_itself(settings: Settings) -> None:
     assert "Forecast metrics" in done.output
     assert "WAPE of the forecast from each origin" in done.output
     assert ("statsforecast was not installed" in done.output) == (not has_statsforecast())
+    assert "Expected traffic is" in " ".join(done.output.split())
     assert artifacts.read_manifest(shop.folder / "demand") is not None
     assert before == artifacts.read_manifest(shop.folder / "behavior")
     wrong = CliRunner().invoke(app, ["train", "prices", "-s", str(settings.shop.work.parent / "flashlift.toml")])
     assert wrong.exit_code == 2
     assert "'prices' is not one of" in wrong.output
+
+
+def test_the_demand_model_is_told_what_the_behavior_model_expects(settings: Settings) -> None:
+    shop = Shop.open(settings)
+    done = shop.evidence("demand")
+    assert done is not None
+    told = done.frames["traffic_metrics"]
+    assert told["of"].to_list() == ["forecasts that are judged", "forecasts of plans"]
+    model = FittedDemand.load(shop.folder / "demand")
+    assert model.traffic is not None
+    assert told["estimate"][1] == model.traffic.estimate
+    assert told["weeks"].to_list() == [4, 8]
+    assert model.traffic.sentence in Path(pipeline.report(settings)).read_text()
+    other = settings.model_copy(update={"behavior": settings.behavior.model_copy(update={"max_steps": 13})})
+    assert behavior_model(settings, shop) is not None
+    assert behavior_model(other, shop) is None  # trained otherwise: it may have read the answer
+    assert known_traffic(other, shop, silent) is None
 
 
 def test_a_model_of_another_version_is_named_and_made_anew(settings: Settings) -> None:

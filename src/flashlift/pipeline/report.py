@@ -13,6 +13,7 @@ from flashlift.account import HORIZON_DAYS
 from flashlift.domain import Estimate
 from flashlift.pipeline.plan import Planned, plan
 from flashlift.pipeline.shop import Shop
+from flashlift.pipeline.traffic import forecast_notes
 from flashlift.protocols import Progress, silent
 from flashlift.report import Evidence, write_report
 from flashlift.settings import Settings
@@ -62,7 +63,7 @@ def report(settings: Settings, progress: Progress = silent) -> Path:
             forecast_daily=frames.get("daily"),
             forecast_metrics=demand.by_metric(frames["forecast_metrics"]) if judged else None,
             forecast_origins=demand.by_origin(frames["forecast_origins"]) if judged else None,
-            forecast_note=demand.missing_peer(frames["forecast_metrics"]) if judged else None,
+            forecast_note=" ".join(forecast_notes(frames)) or None,
             held_out_start=shop.split.valid_end.date(),
             elasticities=frames.get("elasticities"),
             placebo=frames.get("placebo"),

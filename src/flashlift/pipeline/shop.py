@@ -67,8 +67,7 @@ class Shop:
                 makes the stage a skipped one, with the reason in the manifest.
             settings: what the stage depends on beside the data and the version.
         """
-        parts = [s.model_dump(mode="json") if isinstance(s, BaseModel) else s for s in settings]
-        inputs = artifacts.digest(name, self.data_hash, version("flashlift"), *parts)
+        inputs = self.digest(name, *settings)
         place = self.folder / "evidence" / name
         if _inputs(place) == inputs:
             kept = artifacts.load(place, "evidence")
@@ -83,6 +82,11 @@ class Shop:
         done = artifacts.Artifact(kind="evidence", manifest=manifest, inputs=inputs, frames=frames)
         artifacts.save(done, place)
         return done
+
+    def digest(self, name: str, *settings: object) -> str:
+        """Digest of the inputs of a stage: the data, the version, and the settings that it depends on."""
+        parts = [s.model_dump(mode="json") if isinstance(s, BaseModel) else s for s in settings]
+        return artifacts.digest(name, self.data_hash, version("flashlift"), *parts)
 
     def evidence(self, name: str) -> artifacts.Artifact | None:
         """What a stage left, or None if it has not run."""

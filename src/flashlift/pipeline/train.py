@@ -17,9 +17,10 @@ from flashlift.artifacts import Artifact
 from flashlift.behavior.trackers import open_tracker
 from flashlift.domain import Estimate
 from flashlift.errors import InsufficientDataError
-from flashlift.pipeline.language import language_inputs, text_vectors
+from flashlift.pipeline.language import text_vectors
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop
+from flashlift.pipeline.traffic import behavior_inputs, behavior_model, forecast_notes, known_traffic
 from flashlift.protocols import Progress, Tracker, silent
 from flashlift.schema import Events
 from flashlift.settings import Settings
@@ -35,6 +36,7 @@ _ESTIMATE = tuple(field.name for field in fields(Estimate))
 
 # Columns that a terminal has room for; the evidence holds all.
 SHOWN = {
+    "traffic_metrics": ("of", "coefficient", "estimate", "ci_lower", "ci_upper", "deviance_change_frac", "weeks"),
     "forecast_metrics": ("level", "model", "wape", "bias", "pinball", "coverage_90"),
     "intent_metrics": (
         *("model", "horizon_hours", "base_rate", "pr_auc", "pr_auc_ci_lower", "pr_auc_ci_upper"),
@@ -72,8 +74,7 @@ def train(
         errors = demand.by_metric(frames["forecast_metrics"]).select(SHOWN["forecast_metrics"])
         tables["Forecast metrics on held-out days, mean over the origins"] = errors
         tables["WAPE of the forecast from each origin to the end"] = demand.by_origin(frames["forecast_origins"])
-        missing = demand.missing_peer(frames["forecast_metrics"])
-        notes = [missing] if missing else []
+        notes = forecast_notes(frames)
         notes += [demand.gap_sentence(Estimate(**row)) for row in frames["competitors"].iter_rows(named=True)]
     return Trained(
         tables=tables,
@@ -121,8 +122,7 @@ def _behavior(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             log.warning("Purchase intent is not judged: %s", error)
         return frames
 
-    told = settings.behavior.model_dump(mode="json", exclude={"tracker"})  # who watches changes no result
-    return shop.stage("behavior", work, behavior.LAYOUT, settings.split, told, language_inputs(settings, shop), seed)
+    return shop.stage("behavior", work, *behavior_inputs(settings, shop))
 
 
 def _middle(horizons_hours: list[float]) -> float:
@@ -173,16 +173,30 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
     config = demand.DemandConfig(unrecorded_lift=lift, country=country)
 
     def work(inputs: str) -> dict[str, pl.DataFrame]:
+        traffic = known_traffic(settings, shop, progress)
         judged = demand.backtest(
-            shop.tables, split=split, config=config, rng=np.random.default_rng(seed), progress=progress
+            shop.tables,
+            split=split,
+            config=config,
+            rng=np.random.default_rng(seed),
+            traffic=traffic,
+            progress=progress,
         )
         model, tested = demand.fit_and_examine(
-            shop.tables, until=split.test_end, config=config, rng=np.random.default_rng(seed), progress=progress
+            shop.tables,
+            until=split.test_end,
+            config=config,
+            rng=np.random.default_rng(seed),
+            traffic=traffic,
+            progress=progress,
         )
         model.save(shop.folder / "demand", inputs=inputs)
         rivals = [] if model.gap_response is None else [asdict(model.gap_response)]
         robust = [] if tested.robustness is None else [asdict(tested.robustness)]
+        effects = {"forecasts that are judged": judged.traffic, "forecasts of plans": model.traffic}
+        told = [found.to_polars().with_columns(of=pl.lit(of)) for of, found in effects.items() if found is not None]
         return {
+            **({"traffic_metrics": pl.concat(told)} if told else {}),
             "forecast_metrics": judged.metrics,
             "forecast_origins": judged.origins,
             "daily": judged.daily,
@@ -195,5 +209,6 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             "robustness": pl.DataFrame(robust, schema=dict.fromkeys(_ROBUSTNESS, pl.Float64)),
         }
 
-    # Once the package is there, its rows are wanted.
-    return shop.stage("demand", work, demand.LAYOUT, settings.split, lift, country, demand.has_statsforecast(), seed)
+    # Once the package is there, its rows are wanted; once there is a behavior model, what it expects.
+    given = demand.has_statsforecast(), seed, behavior_model(settings, shop)
+    return shop.stage("demand", work, demand.LAYOUT, settings.split, lift, country, *given)
