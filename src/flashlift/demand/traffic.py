@@ -1,7 +1,7 @@
 """Traffic: what the behavior model expects customers to buy in the next week, item by item.
 
-Expected purchases of item i = sum over customers of P(an order begins within 7 days) x P(its next item is i). The
-sum runs over a sample of the customers seen lately and is scaled up to all of them.
+Expected units of item i = its usual units per purchase x sum over customers of P(an order begins within 7 days) x
+P(its next item is i). The sum runs over a sample of the customers seen lately and is scaled up to all of them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ SCHEMA: dict[str, pl.DataType] = {"item_id": pl.String(), "at": pl.Datetime("us"
 
 _RECENT = timedelta(days=180)  # a customer who was away for longer is not counted
 _CELLS = 10_000_000  # scores held at once
+_LENT, _LARGEST = 20.0, 0.999  # purchases that the shop lends to an item; a line beyond this quantile counts as it
 
 
 def traffic_origins(split: Split) -> list[datetime]:
@@ -48,7 +49,9 @@ def expect_traffic(
     rng: np.random.Generator,
     progress: Progress = silent,
 ) -> pl.DataFrame:
-    """Expected purchases of every item of the catalog in the 7 days after each origin.
+    """Expected units of every item of the catalog in the 7 days after each origin, up to a factor of the shop.
+
+    An order counts as one purchase of its likely next items, so the sum over items is too low where orders are large.
 
     Args:
         intent: who buys.
@@ -60,7 +63,7 @@ def expect_traffic(
         progress: told the origins.
 
     Returns:
-        `item_id`, `at`, `traffic` (purchases), sorted by origin and item; zeros where no customer was seen lately.
+        `item_id`, `at`, `traffic` (units), sorted by origin and item; zeros where no customer was seen lately.
 
     Raises:
         InputError: the catalog is empty.
@@ -101,4 +104,15 @@ def _one_origin(
         asked = some[first : first + step].tolist()
         buys = intent.purchase_probability(known, asked, at, [WEEK / timedelta(hours=1)])[:, 0]
         bought += buys @ softmax(recommender.score(known, asked, at, item_ids), axis=1)
-    return bought * (len(customers) / len(some))
+    return bought * (len(customers) / len(some)) * _units_per_purchase(past, item_ids)
+
+
+def _units_per_purchase(past: pl.LazyFrame, item_ids: list[str]) -> FloatArray:
+    """Mean quantity of an item's purchases, shrunk to the shop's, (n_items,)."""
+    name, quantity = Events.item_id.name, pl.col(Events.quantity.name).cast(pl.Float64)
+    most = quantity.quantile(_LARGEST, "higher")
+    lines = past.filter(pl.col(Events.event.name) == "purchase").select(name, quantity.clip(upper_bound=most))
+    sums = lines.group_by(name).agg(pl.len().alias("n"), quantity.sum().alias("units")).collect()
+    shop = float(np.sum(sums["units"].to_numpy())) / max(float(np.sum(sums["n"].to_numpy())), 1.0) or 1.0
+    own = pl.DataFrame({name: item_ids}).join(sums, on=name, how="left", maintain_order="left").fill_null(0)
+    return np.asarray((own["units"].to_numpy() + _LENT * shop) / (own["n"].to_numpy() + _LENT))
