@@ -99,14 +99,12 @@ def fit_on(ground: Groundwork, tables: Tables, traffic: pl.DataFrame | None = No
         detected=panel.detected,
         config=config,
         traffic=None,
-        usual=np.full(len(panel.item_ids), np.nan),
         lean=np.zeros(len(panel.item_ids)),
     )
     if traffic is None:
         return model
     check_traffic(traffic)
-    effect, usual = learn_traffic(cross, traffic)
-    return replace(model, traffic=effect, usual=usual).with_traffic(traffic)
+    return model.with_traffic(learn_traffic(cross, traffic), traffic)
 
 
 def _deepest(panel: Panel, sales: SaleRows) -> dict[str, FloatArray]:

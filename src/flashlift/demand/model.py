@@ -68,7 +68,6 @@ class FittedDemand:
         detected: past sales were detected from prices, not recorded; the lift of being shown is then assumed.
         config: the choices of the fit.
         traffic: what expected traffic was found to be worth; None where there was none.
-        usual: how traffic used to compare with the baseline of each item, NaN where not known, (n_items,).
         lean: log change of each item's forecast by it in the first week, (n_items,); 0 without any.
     """
 
@@ -97,7 +96,6 @@ class FittedDemand:
     detected: bool
     config: DemandConfig
     traffic: TrafficEffect | None
-    usual: FloatArray
     lean: FloatArray
 
     def _rows(self, item_ids: Sequence[str]) -> IntArray:
@@ -191,18 +189,17 @@ class FittedDemand:
             seed=rng.integers(0, 2**64, len(rows), dtype=np.uint64),
         )
 
-    def with_traffic(self, traffic: pl.DataFrame | None) -> FittedDemand:
-        """The model with what `expect_traffic` expects as of its origin, for what it was found to be worth.
+    def with_traffic(self, effect: TrafficEffect | None, traffic: pl.DataFrame | None) -> FittedDemand:
+        """The model with what `expect_traffic` expects as of its origin; without an effect or a frame, with none.
 
         Raises:
             InputError: the frame holds nothing as of the origin.
         """
         lean = np.zeros(len(self.item_ids))
-        if self.traffic is not None and traffic is not None:
+        if effect is not None and traffic is not None:
             week = week_ahead(self.baseline, self.state, self.origin_day)
-            given = self.traffic.coefficients, self.usual, traffic
-            lean = lean_on(*given, self.item_ids, self.state, week, self.origin_day).round(_DECIMALS)
-        return replace(self, lean=lean)
+            lean = lean_on(effect, traffic, self.item_ids, self.state, week, self.origin_day).round(_DECIMALS)
+        return replace(self, traffic=effect, lean=lean)
 
     def _draw_effects(
         self, rows: IntArray, brands: IntArray, groups: IntArray, n_draws: int, rng: np.random.Generator

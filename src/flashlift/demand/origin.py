@@ -41,4 +41,4 @@ def at_origin(
     # Categories keep the numbers that the weights know them by.
     state = replace(state, category=model.state.category)
     moved = replace(model, state=state, origin_day=panel.first_day + panel.n_days)
-    return moved.with_traffic(traffic)
+    return moved.with_traffic(model.traffic, traffic)

@@ -33,7 +33,7 @@ KIND = "demand"
 LAYOUT = 7
 """Raised whenever a part is added, dropped, or comes to mean something else."""
 
-_ARRAYS = ("category", "brand", "lump", "n_sales", "deepest", "deepest_category", "usual", "lean")
+_ARRAYS = ("category", "brand", "lump", "n_sales", "deepest", "deepest_category", "lean")
 _FACTS = ("origin_day", "categories", "brands", "detected", "identified", "log_position")
 _RECORDS: dict[str, type[Any]] = {
     "pull": MissingShare,

@@ -36,16 +36,7 @@ _ESTIMATE = tuple(field.name for field in fields(Estimate))
 
 # Columns that a terminal has room for; the evidence holds all.
 SHOWN = {
-    "traffic_metrics": (
-        "of",
-        "part",
-        "coefficient",
-        "estimate",
-        "ci_lower",
-        "ci_upper",
-        "deviance_change_frac",
-        "weeks",
-    ),
+    "traffic_metrics": ("of", "coefficient", "estimate", "ci_lower", "ci_upper", "deviance_change_frac"),
     "forecast_metrics": ("level", "model", "wape", "bias", "pinball", "coverage_90"),
     "intent_metrics": (
         *("model", "horizon_hours", "base_rate", "pr_auc", "pr_auc_ci_lower", "pr_auc_ci_upper"),
