@@ -11,47 +11,37 @@ import pytest
 from tests.demand.conftest import make_events, make_items, make_slots
 
 from flashlift.demand import DemandConfig, fit
-from flashlift.demand.substitution import diversion, substitute_groups
+from flashlift.demand.substitution import diversion
 from flashlift.schema import Promotions, SaleItems, Tables
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 DAYS, GROUPS, SIZE = 200, 30, 4
 
 
-def test_groups_share_category_and_last_word() -> None:
-    named = substitute_groups(
-        ["home", "home", "home", "garden", None, "home"], ["Red Kettle", "Big kettle", "Vase", "Kettle", "Kettle", None]
-    )
-    assert named[0] == named[1] != ""
-    assert len({named[0], named[2], named[3]}) == 3
-    assert named[4:] == ["", ""]
-
-
 def test_an_extra_unit_takes_theta_from_the_rest_of_the_group() -> None:
     rng = np.random.default_rng(0)
-    group = [f"g{k}" for k in rng.integers(0, 15, 60)] + ["", ""]
+    named = np.append(rng.integers(0, 15, 60), [15, 16])
     usual = rng.lognormal(0.0, 1.0, 62)
-    effects = diversion(0.3, group, usual)
-    named = np.array(group)
+    effects = diversion(0.3, named, usual)
     assert (named[effects.source] == named[effects.target]).all()
     assert (effects.source != effects.target).all()
     assert (effects.effect < 0).all()
     taken = np.bincount(effects.source, -effects.effect, 62)
     for k in range(62):
         whole = usual[named == named[k]].sum()
-        expected = 0.0 if named[k] == "" else 0.3 * (1 - usual[k] / whole)
-        assert taken[k] == pytest.approx(expected, abs=1e-12)
+        assert taken[k] == pytest.approx(0.3 * (1 - usual[k] / whole), abs=1e-12)
+    assert (taken[60:] == 0).all()
 
 
 def test_of_a_large_group_only_the_largest_lose() -> None:
     usual = np.arange(1.0, 101.0)
-    effects = diversion(0.3, ["g"] * 100, usual)
+    effects = diversion(0.3, np.zeros(100, dtype=np.int64), usual)
     assert np.bincount(effects.source).max() <= 13
     assert effects.target.min() >= 87
 
 
 def test_no_diversion_no_effects() -> None:
-    assert len(diversion(0.0, ["g"] * 5, np.ones(5)).source) == 0
+    assert len(diversion(0.0, np.zeros(5, dtype=np.int64), np.ones(5)).source) == 0
 
 
 def competing_shop(theta: float, seed: int) -> Tables:
@@ -95,15 +85,32 @@ def test_diversion_is_recovered(theta: float, quick: DemandConfig) -> None:
     tables = competing_shop(theta, seed=4)
     now = START + timedelta(days=DAYS)
     model = fit(tables, until=now, config=quick, rng=np.random.default_rng(0))
-    prior_mean, prior_sd = 0.1, 0.1
-    data_precision = model.diverted.share_sd**-2 - prior_sd**-2
-    estimate = (model.diverted.share * model.diverted.share_sd**-2 - prior_mean * prior_sd**-2) / data_precision
-    assert data_precision > prior_sd**-2
-    assert abs(estimate - theta) < 3 * data_precision**-0.5 + 0.05  # the extra units are themselves estimated
+    found = model.diverted
+    assert found.measured is not None
+    assert found.measured_sd is not None
+    assert found.measured_sd < 0.1
+    assert abs(found.measured - theta) < 3 * found.measured_sd + 0.05  # the extra units are themselves estimated
+    lower, upper = found.interval
+    assert (lower < 0.0 < upper) == (theta == 0.0)
     known = {"cost_assumed": pl.lit(False), "stock_assumed": pl.lit(False)}
     sale_items = SaleItems.validate(tables.items.drop("attributes").with_columns(**known))
     cross = model.draw(sale_items, make_slots(now, 2), 50, rng=np.random.default_rng(1)).cross()
     assert np.bincount(cross.source).max() == SIZE - 1
-    untitled = replace(tables, items=make_items(GROUPS * SIZE))
-    plain = SaleItems.validate(untitled.items.drop("attributes").with_columns(**known))
-    assert len(model.draw(plain, make_slots(now, 2), 50, rng=np.random.default_rng(1)).cross().source) == 0
+    untitled = SaleItems.validate(make_items(GROUPS * SIZE).drop("attributes").with_columns(**known))
+    again = model.draw(untitled, make_slots(now, 2), 50, rng=np.random.default_rng(1)).cross()
+    np.testing.assert_array_equal(again.effect, cross.effect)
+
+
+def test_without_titles_and_views_nothing_is_taken_and_that_is_said(
+    quick: DemandConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables = replace(competing_shop(0.6, seed=4), items=make_items(GROUPS * SIZE))
+    now = START + timedelta(days=DAYS)
+    model = fit(tables, until=now, config=quick, rng=np.random.default_rng(0))
+    assert "Neither titles nor views tell of any substitutes" in caplog.text
+    assert model.diverted.share == 0.0
+    assert model.diverted.interval is None
+    assert model.diverted.draw(1_000, np.random.default_rng(0)).max() < 1e-4
+    known = {"cost_assumed": pl.lit(False), "stock_assumed": pl.lit(False)}
+    items = SaleItems.validate(tables.items.drop("attributes").with_columns(**known))
+    assert len(model.draw(items, make_slots(now, 2), 50, rng=np.random.default_rng(1)).cross().source) == 0

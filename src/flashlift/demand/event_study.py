@@ -32,10 +32,22 @@ class MissingShare:
     Args:
         share: mean of the normal, in [0, 0.9].
         share_sd: its standard deviation.
+        measured: estimate of the log alone, before what is known of other shops, any number; None where it tells none.
+        measured_sd: its standard error.
     """
 
     share: float
     share_sd: float
+    measured: float | None = None
+    measured_sd: float | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """90 % interval of the log alone; below 0, sales would seem to help elsewhere."""
+        if self.measured is None or self.measured_sd is None:
+            return None
+        reach = float(ndtri(0.95)) * self.measured_sd
+        return self.measured - reach, self.measured + reach
 
     def draw(self, n_draws: int, rng: np.random.Generator) -> FloatArray:
         """Shares, (n_draws,), in [0, 0.9]."""
@@ -90,4 +102,9 @@ def measure_missing(
     noise = max(float((bread @ cluster_meat(score, cluster) @ bread)[1, 1]), 1e-9)
     precision = 1.0 / prior.sd**2 + 1.0 / noise
     mean = (prior.mean / prior.sd**2 + solution[1] / noise) / precision
-    return MissingShare(share=float(np.clip(mean, 0.0, _UPPER)), share_sd=float(precision**-0.5))
+    return MissingShare(
+        share=float(np.clip(mean, 0.0, _UPPER)),
+        share_sd=float(precision**-0.5),
+        measured=float(solution[1]),
+        measured_sd=float(noise**0.5),
+    )

@@ -16,7 +16,8 @@ from flashlift.demand.groundwork import Groundwork, lay_groundwork
 from flashlift.demand.model import FittedDemand
 from flashlift.demand.panel import Panel
 from flashlift.demand.response import Response, SaleRows
-from flashlift.demand.substitution import measure_diversion, substitute_groups
+from flashlift.demand.substitutes import learn_groups
+from flashlift.demand.substitution import measure_diversion
 from flashlift.demand.threads import one_blas_thread
 from flashlift.demand.traffic_effect import check_traffic, learn_traffic
 from flashlift.protocols import FloatArray, IntArray, Progress, silent
@@ -65,7 +66,12 @@ def fit(
 def fit_on(ground: Groundwork, tables: Tables, traffic: pl.DataFrame | None = None) -> FittedDemand:
     """The model of a log whose groundwork is laid. Under `one_blas_thread`."""
     panel, sales, cross, config, response = ground.panel, ground.sales, ground.cross, ground.config, ground.response
-    category, title = _names(tables, panel)
+    title = _titles(tables, panel)
+    group = learn_groups(tables, panel, title)
+    if len(np.unique(group)) == len(group):
+        log.warning(
+            "Neither titles nor views tell of any substitutes: a sale is taken to take nothing from other items."
+        )
     some, extra = _studied(response, sales, panel)
     studied = sales.item[some], ground.first[some], ground.last[some], extra
     identified = float(response.shop_covariance[1, 1]) < _IDENTIFIED * config.assumed_elasticity_sd**2
@@ -78,6 +84,7 @@ def fit_on(ground: Groundwork, tables: Tables, traffic: pl.DataFrame | None = No
         item_ids=tuple(panel.item_ids),
         titles=tuple(title),
         category=panel.category,
+        group=group,
         categories=tuple(panel.categories),
         brand=panel.brand,
         brands=tuple(panel.brands),
@@ -93,7 +100,7 @@ def fit_on(ground: Groundwork, tables: Tables, traffic: pl.DataFrame | None = No
         gap_response=ground.gap_response,
         response=response,
         pull=measure_pull_forward(cross, *studied),
-        diverted=measure_diversion(cross, substitute_groups(category, title), *studied),
+        diverted=measure_diversion(cross, group, *studied),
         noise=ground.noise,
         profile=panel.profile,
         detected=panel.detected,
@@ -130,9 +137,9 @@ def _studied(response: Response, sales: SaleRows, panel: Panel) -> tuple[IntArra
     return some, extra[some]
 
 
-def _names(tables: Tables, panel: Panel) -> tuple[list[str | None], list[str | None]]:
-    """Category and title of each item of the panel."""
-    names = pl.DataFrame({"item_id": panel.item_ids}).join(
-        tables.items.select("item_id", "category", "title"), on="item_id", how="left", maintain_order="left"
-    )
-    return names["category"].to_list(), names["title"].to_list()
+def _titles(tables: Tables, panel: Panel) -> list[str | None]:
+    """Title of each item of the panel."""
+    items = pl.DataFrame({"item_id": panel.item_ids})
+    return items.join(tables.items.select("item_id", "title"), on="item_id", how="left", maintain_order="left")[
+        "title"
+    ].to_list()

@@ -25,8 +25,10 @@ from flashlift.demand.profile import HourProfile
 from flashlift.demand.response import Response
 from flashlift.demand.state import LONG_WINDOW, State
 from flashlift.demand.storage import KIND, LAYOUT, pack, unpack
-from flashlift.demand.substitution import diversion, substitute_groups
+from flashlift.demand.substitutes import join_groups, without_brand
+from flashlift.demand.substitution import diversion
 from flashlift.demand.threads import one_blas_thread
+from flashlift.demand.titles import TitleVectors
 from flashlift.demand.traffic_effect import TrafficEffect, lean_on
 from flashlift.domain import Estimate, Slot
 from flashlift.errors import InputError
@@ -49,6 +51,7 @@ class FittedDemand:
         categories: category paths; the first, empty one stands for none.
         brand: brand of the known items, row number in `brands`.
         brands: category (row number) and name of each brand of a category; the first stands for none.
+        group: number of the group of substitutes of each item, (n_items,).
         origin_day: first day that was not known, in days since 1970-01-01 (UTC).
         state: what was known of each item then.
         fresh: the same for an item never sold, one row per category and a last one for an unknown category.
@@ -77,6 +80,7 @@ class FittedDemand:
     categories: tuple[str, ...]
     brand: IntArray
     brands: tuple[tuple[int, str], ...]
+    group: IntArray
     origin_day: int
     state: State
     fresh: State
@@ -113,6 +117,16 @@ class FittedDemand:
         number = {pair: k for k, pair in enumerate(self.brands)}
         given = [number.get((int(group), name), -1) if name else 0 for group, name in zip(groups, names, strict=True)]
         return np.where(rows >= 0, self.brand[rows], np.array(given, dtype=np.int64))
+
+    def _substitutes(self, rows: IntArray, categories: IntArray, items: pl.DataFrame) -> IntArray:
+        """Group of substitutes of each item; an item never sold joins by its title."""
+        group = self.group[rows]
+        new = np.flatnonzero(rows < 0)
+        if len(new):
+            known = without_brand(self.titles, [self.brands[k][1] for k in self.brand])
+            title = without_brand(items["title"].gather(new).to_list(), items["brand"].gather(new).to_list())
+            group[new] = join_groups(TitleVectors(known), self.group, self.category, title, categories[new])
+        return group
 
     def _states(self, rows: IntArray, groups: IntArray, titles: Sequence[str | None]) -> State:
         """State of each item; one never sold is expected to sell like its category and items of similar titles."""
@@ -181,7 +195,7 @@ class FittedDemand:
             pull_forward=self.pull.draw(n_draws, rng).round(_DECIMALS),
             effects=diversion(
                 round(self.diverted.mean, _DECIMALS),
-                substitute_groups(items["category"].to_list(), items["title"].to_list()),
+                self._substitutes(rows, groups, items),
                 horizon.units_28.round(_DECIMALS),
             ),
             deepest=np.where(rows >= 0, self.deepest[rows], self.deepest_category[groups]),

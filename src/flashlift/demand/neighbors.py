@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
+from flashlift.demand.titles import TitleVectors
 from flashlift.protocols import FloatArray
 
 __all__ = ["rates_of_neighbors"]
@@ -32,14 +32,11 @@ def rates_of_neighbors(
         known: titles of the items that sold.
         level: their units per day, of the same length.
     """
-    words = TfidfVectorizer(sublinear_tf=True)
-    split = words.build_analyzer()
-    if not any(split(text) for text in known if text):
-        return group
-    theirs = words.fit_transform([text or "" for text in known]).T.tocsc()
+    vectors = TitleVectors(known)
+    theirs = vectors.known.T.tocsc()
     out = group.copy()
     for begin in range(0, len(title), _BLOCK):
-        mine = words.transform([text or "" for text in title[begin : begin + _BLOCK]])
+        mine = vectors.of(title[begin : begin + _BLOCK])
         alike = (mine @ theirs).tocsr()
         for k, (first, last) in enumerate(zip(alike.indptr[:-1], alike.indptr[1:], strict=True), start=begin):
             # A stable order, so that equally similar items are taken in the order of the shop.

@@ -30,10 +30,10 @@ __all__ = ["KIND", "LAYOUT", "pack", "unpack"]
 KIND = "demand"
 """Kind of the artifact."""
 
-LAYOUT = 7
+LAYOUT = 8
 """Raised whenever a part is added, dropped, or comes to mean something else."""
 
-_ARRAYS = ("category", "brand", "lump", "n_sales", "deepest", "deepest_category", "lean")
+_ARRAYS = ("category", "brand", "group", "lump", "n_sales", "deepest", "deepest_category", "lean")
 _FACTS = ("origin_day", "categories", "brands", "detected", "identified", "log_position")
 _RECORDS: dict[str, type[Any]] = {
     "pull": MissingShare,

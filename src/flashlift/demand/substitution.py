@@ -1,6 +1,6 @@
-"""Which items lose what a deal gains: diversion within groups of look-alikes.
+"""Which items lose what a deal gains: diversion within groups of substitutes (`substitutes`).
 
-Items of one category whose titles end in the same word ("... Kettle") are taken for substitutes. With a logit choice
+With a logit choice
 within the group and an outside option, one extra unit of item i takes
 
     theta * b_j / (sum of b over the group, i included)
@@ -12,32 +12,24 @@ study (`event_study`): what the neighbors sold during past sales, against their 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from flashlift.demand.baseline import CrossFit
 from flashlift.demand.event_study import MissingShare, Prior, measure_missing
+from flashlift.demand.substitutes import MOST_IN_GROUP
 from flashlift.protocols import FloatArray, IntArray, SparseEffects
 
-__all__ = ["diversion", "measure_diversion", "substitute_groups"]
+__all__ = ["diversion", "measure_diversion"]
 
 _PRIOR = Prior(mean=0.1, sd=0.1)
-_MOST_NEIGHBORS = 12  # the largest of a group; effects on the others are too small to matter
-
-
-def substitute_groups(category: Sequence[str | None], title: Sequence[str | None]) -> list[str]:
-    """Name of each item's group; "" for an item that has none, because its category or title is not known."""
-    words = [(text or "").split() for text in title]
-    return [f"{path}\n{word[-1].lower()}" if path and word else "" for path, word in zip(category, words, strict=True)]
 
 
 def measure_diversion(
-    cross: CrossFit, group: Sequence[str], item: IntArray, origin: IntArray, last: IntArray, extra: FloatArray
+    cross: CrossFit, group: IntArray, item: IntArray, origin: IntArray, last: IntArray, extra: FloatArray
 ) -> MissingShare:
     """Theta from past sales (rows paired): first day `origin`, last day `last` of the panel, expected `extra` units.
 
-    `group` names the group of each item of the panel. Where items have no neighbors, theta is 0 without doubt.
+    `group` numbers the group of each item of the panel. Where items have no neighbors, theta is 0 without doubt.
     """
     panel = cross.panel
     source, target = _pairs(group, panel.units.sum(axis=1, dtype=np.float64))
@@ -65,29 +57,27 @@ def measure_diversion(
         variance=summed(panel.lump[neighbor] * rate * usable),
         expected=expected,
         extra=extra * expected / np.maximum(summed(rate) + alone, 1e-9),
-        cluster=np.unique(np.asarray(group), return_inverse=True)[1][item],
+        cluster=group[item],
         prior=_PRIOR,
     )
 
 
-def diversion(theta: float, group: Sequence[str], usual: FloatArray) -> SparseEffects:
+def diversion(theta: float, group: IntArray, usual: FloatArray) -> SparseEffects:
     """Effects of an extra unit on the neighbors, as losses; `usual` units of each item, (n,)."""
     source, target = _pairs(group, usual)
-    _, place = np.unique(np.asarray(group), return_inverse=True)
-    whole = np.bincount(place, usual)[place]
+    whole = np.bincount(group, usual)[group]
     effect = -theta * usual[target] / np.maximum(whole[source], 1e-9)
     felt = effect < 0.0
     return SparseEffects(source=source[felt], target=target[felt], effect=effect[felt])
 
 
-def _pairs(group: Sequence[str], usual: FloatArray) -> tuple[IntArray, IntArray]:
-    """Items and their neighbors, sorted by item; of a large group only the items that sell most."""
-    names, place = np.unique(np.asarray(group, dtype=np.str_), return_inverse=True)
-    order = np.lexsort((-usual, place))
-    opens = np.searchsorted(place[order], np.arange(len(names)))
-    size = np.where(names == "", 0, np.minimum(np.bincount(place, minlength=len(names)), _MOST_NEIGHBORS + 1))
-    source = np.repeat(np.arange(len(place)), size[place])
-    nth = np.arange(len(source)) - np.repeat(np.cumsum(size[place]) - size[place], size[place])
-    target = order[opens[place[source]] + nth]
+def _pairs(group: IntArray, usual: FloatArray) -> tuple[IntArray, IntArray]:
+    """Items and their neighbors, sorted by item; where new items made a group larger, only those that sell most."""
+    order = np.lexsort((-usual, group))
+    size = np.minimum(np.bincount(group), MOST_IN_GROUP)
+    opens = np.searchsorted(group[order], np.arange(len(size)))
+    source = np.repeat(np.arange(len(group)), size[group])
+    nth = np.arange(len(source)) - np.repeat(np.cumsum(size[group]) - size[group], size[group])
+    target = order[opens[group[source]] + nth]
     apart = source != target
     return source[apart], target[apart]
