@@ -26,7 +26,7 @@ from flashlift.demand.response import Response
 from flashlift.demand.state import LONG_WINDOW, State
 from flashlift.demand.storage import KIND, LAYOUT, pack, unpack
 from flashlift.demand.substitutes import join_groups, without_brand
-from flashlift.demand.substitution import diversion
+from flashlift.demand.substitution import diversion, diversion_sentence
 from flashlift.demand.threads import one_blas_thread
 from flashlift.demand.titles import TitleVectors
 from flashlift.demand.traffic_effect import TrafficEffect, lean_on
@@ -127,6 +127,11 @@ class FittedDemand:
             title = without_brand(items["title"].gather(new).to_list(), items["brand"].gather(new).to_list())
             group[new] = join_groups(TitleVectors(known), self.group, self.category, title, categories[new])
         return group
+
+    @property
+    def substitution(self) -> str:
+        """What sales take from substitutes, in a sentence, with the 90 % interval of the log alone."""
+        return diversion_sentence(self.diverted, self.group)
 
     def _states(self, rows: IntArray, groups: IntArray, titles: Sequence[str | None]) -> State:
         """State of each item; one never sold is expected to sell like its category and items of similar titles."""

@@ -21,7 +21,14 @@ import numpy as np
 
 from flashlift.demand.panel import Panel
 from flashlift.demand.titles import TitleVectors, alike_titles, unique_pairs
-from flashlift.demand.together import bought_in_turn, bought_together, looked_at_together, read_lines, read_looks
+from flashlift.demand.together import (
+    Together,
+    bought_in_turn,
+    bought_together,
+    looked_at_together,
+    read_lines,
+    read_looks,
+)
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import Tables
 
@@ -54,19 +61,20 @@ def learn_groups(tables: Tables, panel: Panel, title: Sequence[str | None]) -> I
     )
     looks = read_looks(tables.events, panel.item_ids, since, until)
     lines = read_lines(tables.events, panel.item_ids, since, until)
-    habits = []
+    near: Together | None = None
     if len(looks):
-        looked = looked_at_together(looks, panel.category)
-        pairs.append(looked.pairs(_CANDIDATES))
-        habits.append((_LOOKS, looked))
+        near = looked_at_together(looks, panel.category)
+        pairs.append(near.pairs(_CANDIDATES))
     elif len(lines):
-        habits.append((_TURNS, bought_in_turn(lines, panel.category)))
-    if len(lines):
-        habits.append((-_LOOKS if len(looks) else -_TURNS, bought_together(lines, panel.category)))
+        near = bought_in_turn(lines, panel.category)
     left, right = unique_pairs(np.concatenate(pairs, axis=1))
     odds = _PRIOR + _TEXT * vectors.cosine(left, right)
-    for weight, together in habits:
-        odds += weight * together.log_lift(left, right)
+    weight = _LOOKS if len(looks) else _TURNS
+    if near is not None:
+        odds += weight * near.log_lift(left, right)
+    if len(lines):
+        # Nearly all pairs are never in one order: that alone makes no substitutes.
+        odds -= weight * np.maximum(bought_together(lines, panel.category).log_lift(left, right), 0.0)
     return group_pairs(left, right, odds, len(panel.item_ids))
 
 

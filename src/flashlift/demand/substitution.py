@@ -19,7 +19,7 @@ from flashlift.demand.event_study import MissingShare, Prior, measure_missing
 from flashlift.demand.substitutes import MOST_IN_GROUP
 from flashlift.protocols import FloatArray, IntArray, SparseEffects
 
-__all__ = ["diversion", "measure_diversion"]
+__all__ = ["diversion", "diversion_sentence", "measure_diversion"]
 
 _PRIOR = Prior(mean=0.1, sd=0.1)
 
@@ -69,6 +69,22 @@ def diversion(theta: float, group: IntArray, usual: FloatArray) -> SparseEffects
     effect = -theta * usual[target] / np.maximum(whole[source], 1e-9)
     felt = effect < 0.0
     return SparseEffects(source=source[felt], target=target[felt], effect=effect[felt])
+
+
+def diversion_sentence(diverted: MissingShare, group: IntArray) -> str:
+    """What is taken from substitutes, how sure that is, and whether the log alone leaves out that it is nothing."""
+    sizes = np.bincount(group)
+    if sizes.max() == 1:
+        return "Nothing tells which items are substitutes: what a sale takes from other items counts as none."
+    said = (
+        f"Up to {diverted.mean:.0%} of the extra units of a sale are subtracted as taken from substitutes "
+        f"({sizes[sizes > 1].sum():,} items in {(sizes > 1).sum():,} groups)"
+    )
+    if diverted.interval is None:
+        return f"{said}: an assumption, because the log holds too few sales to measure it."
+    lower, upper = diverted.interval
+    verdict = "rules out that it is nothing" if lower > 0 else "does not rule out that it is nothing"
+    return f"{said}; the log alone says {diverted.measured:.0%} ({lower:.0%} to {upper:.0%}), and {verdict}."
 
 
 def _pairs(group: IntArray, usual: FloatArray) -> tuple[IntArray, IntArray]:

@@ -16,6 +16,8 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 from scipy import sparse
+from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
 
 from flashlift.demand.titles import top_of_rows, unique_pairs
 from flashlift.protocols import FloatArray, IntArray
@@ -29,7 +31,7 @@ _MOST_LOOKS = 5_000_000  # the latest ones
 _PERIOD_DAYS = 28
 _FEW = 3.0  # pairs seen and expected that are added to those of a category
 _STUDIED = 500  # best-selling items whose pairs tell how much pairs differ
-_LEAST_SHRINK = 1.0
+_SHAPES = 1.0, 1e4  # lifts between a tenth and three times the usual; all the same
 _BLOCK = 1_024  # items
 _CELLS = 4_000_000  # entries of two matrices multiplied at a time
 
@@ -45,8 +47,7 @@ class Together:
         second_ends: as one of the second.
         category: category of each item, (n_items,).
         usual: how much more often than chance items of a category are met together, (n_categories,).
-        shrink: pairs seen and expected that are added to those of each pair; infinite where pairs of a category do not
-            differ by more than coincidence.
+        shape: of the Gamma distribution of lifts; the larger, the more alike are all pairs of a category.
     """
 
     first: sparse.csc_matrix
@@ -55,7 +56,7 @@ class Together:
     second_ends: FloatArray
     category: IntArray
     usual: FloatArray
-    shrink: float = np.inf
+    shape: float = 1.0
 
     @classmethod
     def count(
@@ -89,10 +90,10 @@ class Together:
             category=category,
             usual=(met + _FEW) / (chance + _FEW),
         )
-        return replace(plain, shrink=plain._differ())
+        return replace(plain, shape=plain._shape())
 
-    def _differ(self) -> float:
-        """Shape of the Gamma distribution of lifts, by moments: variance of a count is chance + chance^2 / shape."""
+    def _shape(self) -> float:
+        """Likeliest shape: counts are negative binomial, of variance chance + chance^2 / shape."""
         best = np.sort(np.argsort(-self.first_ends.sum(axis=1), kind="stable")[:_STUDIED])
         left, right = np.triu_indices(len(best), 1)
         of_one = self.category[best[left]] == self.category[best[right]]
@@ -100,8 +101,12 @@ class Together:
         product = (self.first[:, best].T @ self.second[:, best]).toarray()
         met = product[left, right] if self.first is self.second else product[left, right] + product[right, left]
         chance = self._chance(best[left], best[right])
-        excess = ((met - chance) ** 2 - chance).sum()
-        return max(float((chance**2).sum() / excess), _LEAST_SHRINK) if excess > 0 else np.inf
+
+        def unlikely(log_shape: float) -> float:
+            a = np.exp(log_shape)
+            return float(((a + met) * np.log(a + chance) - a * np.log(a) - gammaln(a + met) + gammaln(a)).sum())
+
+        return float(np.exp(minimize_scalar(unlikely, bounds=np.log(_SHAPES), method="bounded").x))
 
     def log_lift(self, left: IntArray, right: IntArray) -> FloatArray:
         """Ln of how much more often than by chance pairs of one category were met, shrunk to 0 where few were expected.
@@ -109,12 +114,10 @@ class Together:
         The posterior mean of a Poisson rate over its expectation under a Gamma prior of mean 1 (DuMouchel, The American
         Statistician 53(3), 1999).
         """
-        if np.isinf(self.shrink):
-            return np.zeros(len(left))
         met = self._met(self.first, self.second, left, right)
         if self.first is not self.second:
             met += self._met(self.second, self.first, left, right)
-        return np.asarray(np.log((met + self.shrink) / (self._chance(left, right) + self.shrink)))
+        return np.asarray(np.log((met + self.shape) / (self._chance(left, right) + self.shape)))
 
     def _chance(self, left: IntArray, right: IntArray) -> FloatArray:
         """How often pairs of one category are expected to be met."""
