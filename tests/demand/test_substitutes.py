@@ -45,7 +45,7 @@ def habits(
         wanted = int(rng.choice(N, p=popular))
         looks = [wanted]
         if rng.random() < choosy and at >= START + timedelta(days=from_day):
-            looks += rng.permutation(np.flatnonzero(KIND == KIND[wanted])).tolist()
+            looks += rng.permutation(np.flatnonzero(KIND[wanted] == KIND)).tolist()
         looks += rng.choice(N, 3, p=popular).tolist()
         bought = [wanted] if rng.random() < 0.7 else [wanted, looks[-1]]
         if wanted in (0, SIZE):

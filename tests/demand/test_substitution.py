@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from tests.demand.conftest import make_events, make_items, make_slots
 
-from flashlift.demand import DemandConfig, fit
-from flashlift.demand.substitution import diversion
+from flashlift.demand import DemandConfig, FittedDemand, fit
+from flashlift.demand.event_study import MissingShare
+from flashlift.demand.substitution import diversion, diversion_sentence
 from flashlift.schema import Promotions, SaleItems, Tables
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -99,6 +101,36 @@ def test_diversion_is_recovered(theta: float, quick: DemandConfig) -> None:
     untitled = SaleItems.validate(make_items(GROUPS * SIZE).drop("attributes").with_columns(**known))
     again = model.draw(untitled, make_slots(now, 2), 50, rng=np.random.default_rng(1)).cross()
     np.testing.assert_array_equal(again.effect, cross.effect)
+
+
+def test_groups_are_saved_and_new_items_join_them_by_title(quick: DemandConfig, tmp_path: Path) -> None:
+    now = START + timedelta(days=DAYS)
+    model = fit(competing_shop(0.6, seed=4), until=now, config=quick, rng=np.random.default_rng(0))
+    model.save(tmp_path / "model", inputs="x")
+    loaded = FittedDemand.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.group, model.group)
+    assert loaded.diverted == model.diverted
+    assert loaded.substitution == model.substitution
+    new = make_items(2).with_columns(item_id=pl.Series(["new", "odd"]), title=pl.Series(["Fine Thing7", "Vase"]))
+    known = {"cost_assumed": pl.lit(False), "stock_assumed": pl.lit(False)}
+    items = SaleItems.validate(pl.concat([make_items(GROUPS * SIZE), new]).drop("attributes").with_columns(**known))
+    cross = loaded.draw(items, make_slots(now, 2), 50, rng=np.random.default_rng(1)).cross()
+    of_new = np.sort(cross.target[cross.source == GROUPS * SIZE])
+    np.testing.assert_array_equal(of_new, np.arange(7 * SIZE, 8 * SIZE))
+    assert GROUPS * SIZE + 1 not in cross.source
+
+
+def test_the_sentence_says_what_the_log_rules_out() -> None:
+    group = np.array([0, 0, 1, 1, 1, 2])
+    open_still = MissingShare(share=0.1, share_sd=0.05, measured=0.1, measured_sd=0.1)
+    said = diversion_sentence(open_still, group)
+    assert "5 items in 2 groups" in said
+    assert said.endswith("the log alone says 10% (-6% to 26%), and does not rule out that it is nothing.")
+    assert diversion_sentence(replace(open_still, measured_sd=0.01), group).endswith(
+        "and rules out that it is nothing."
+    )
+    assert "an assumption" in diversion_sentence(MissingShare(share=0.1, share_sd=0.1), group)
+    assert "counts as none" in diversion_sentence(MissingShare(share=0.0, share_sd=1e-6), np.arange(6))
 
 
 def test_without_titles_and_views_nothing_is_taken_and_that_is_said(

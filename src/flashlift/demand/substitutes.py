@@ -19,16 +19,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from flashlift.demand.occasions import read_lines, read_looks
 from flashlift.demand.panel import Panel
 from flashlift.demand.titles import TitleVectors, alike_titles, unique_pairs
-from flashlift.demand.together import (
-    Together,
-    bought_in_turn,
-    bought_together,
-    looked_at_together,
-    read_lines,
-    read_looks,
-)
+from flashlift.demand.together import Together
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import Tables
 
@@ -55,27 +49,26 @@ def learn_groups(tables: Tables, panel: Panel, title: Sequence[str | None]) -> I
     """
     vectors = TitleVectors(without_brand(title, [panel.brands[k][1] for k in panel.brand]))
     pairs = [alike_titles(vectors.known, panel.category, _CANDIDATES)]
-    since, until = (
-        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
-        for day in (panel.first_day, panel.first_day + panel.n_days)
-    )
-    looks = read_looks(tables.events, panel.item_ids, since, until)
-    lines = read_lines(tables.events, panel.item_ids, since, until)
-    near: Together | None = None
+    span = panel.item_ids, _midnight(panel.first_day), _midnight(panel.first_day + panel.n_days)
+    looks, lines = read_looks(tables.events, *span), read_lines(tables.events, *span)
+    near, weight = None, _LOOKS
     if len(looks):
-        near = looked_at_together(looks, panel.category)
+        near = Together.within(looks, panel.category)
         pairs.append(near.pairs(_CANDIDATES))
     elif len(lines):
-        near = bought_in_turn(lines, panel.category)
+        near, weight = Together.in_turn(lines, panel.category), _TURNS
     left, right = unique_pairs(np.concatenate(pairs, axis=1))
     odds = _PRIOR + _TEXT * vectors.cosine(left, right)
-    weight = _LOOKS if len(looks) else _TURNS
     if near is not None:
         odds += weight * near.log_lift(left, right)
     if len(lines):
         # Nearly all pairs are never in one order: that alone makes no substitutes.
-        odds -= weight * np.maximum(bought_together(lines, panel.category).log_lift(left, right), 0.0)
+        odds -= weight * np.maximum(Together.within(lines, panel.category).log_lift(left, right), 0.0)
     return group_pairs(left, right, odds, len(panel.item_ids))
+
+
+def _midnight(day: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
 
 
 def without_brand(title: Sequence[str | None], brand: Sequence[str | None]) -> list[str | None]:

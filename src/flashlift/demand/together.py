@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -21,13 +20,9 @@ from scipy.special import gammaln
 
 from flashlift.demand.titles import top_of_rows, unique_pairs
 from flashlift.protocols import FloatArray, IntArray
-from flashlift.schema import Events
 
-__all__ = ["Together", "bought_in_turn", "bought_together", "looked_at_together", "read_lines", "read_looks"]
+__all__ = ["Together"]
 
-_PAUSE = timedelta(minutes=30)  # ends a visit
-_LONGEST_VISIT = 30  # items; a longer one is cut into several
-_MOST_LOOKS = 5_000_000  # the latest ones
 _PERIOD_DAYS = 28
 _FEW = 3.0  # pairs seen and expected that are added to those of a category
 _STUDIED = 500  # best-selling items whose pairs tell how much pairs differ
@@ -59,36 +54,37 @@ class Together:
     shape: float = 1.0
 
     @classmethod
-    def count(
+    def within(cls, occasions: pl.DataFrame, category: IntArray) -> Together:
+        """Pairs of items of one occasion; `occasions` as `demand.occasions` reads them, not empty."""
+        held = _incidence(occasions, len(category))
+        return cls._count(held, held, _periods(occasions, held), category)
+
+    @classmethod
+    def in_turn(cls, occasions: pl.DataFrame, category: IntArray) -> Together:
+        """Pairs of a customer's occasion and the next, as in brand switching (Bucklin et al., JMR 35(1), 1998)."""
+        held = _incidence(occasions, len(category))
+        who = occasions.unique("occasion", keep="first", maintain_order=True)["who"]
+        turn = np.flatnonzero((who == who.shift(-1)).fill_null(False).to_numpy())
+        return cls._count(held[turn], held[turn + 1], _periods(occasions, held)[turn], category)
+
+    @classmethod
+    def _count(
         cls, first: sparse.csr_matrix, second: sparse.csr_matrix, period: IntArray, category: IntArray
     ) -> Together:
-        """Count the ends of all pairs.
-
-        Args:
-            first: 1 where an occasion holds an item, (n_occasions, n_items).
-            second: the occasion that it is paired with, or `first` itself.
-            period: four weeks of each pair of occasions.
-            category: category of each item.
-        """
-        within = first is second
-        sizes = [np.asarray(one.sum(axis=1)).ravel() - within for one in (second, first)]
-        when = sparse.csr_matrix((np.ones(len(period)), (np.arange(len(period)), period)))
-        ends = [
-            np.asarray((one.T @ sparse.diags(other) @ when).todense())
-            for one, other in zip((first, second), sizes, strict=True)
-        ]
-        leaf = sparse.csr_matrix((np.ones(len(category)), (np.arange(len(category)), category)))
-        itself = np.asarray(first.multiply(second).sum(axis=0)).ravel()
-        met = np.asarray((first @ leaf).multiply(second @ leaf).sum(axis=0)).ravel() - leaf.T @ itself
-        share = ends[1] / np.maximum(ends[1].sum(axis=0), 1e-9)
-        chance = ((leaf.T @ ends[0]) * (leaf.T @ share)).sum(axis=1) - leaf.T @ (ends[0] * share).sum(axis=1)
+        same = first is second
+        when = _one_hot(period)
+        first_ends, second_ends = (
+            (one.T @ sparse.diags(np.asarray(other.sum(axis=1)).ravel() - same) @ when).toarray()
+            for one, other in ((first, second), (second, first))
+        )
+        columns = first.tocsc()
         plain = cls(
-            first=(columns := first.tocsc()),
-            second=columns if within else second.tocsc(),
-            first_ends=ends[0],
-            second_ends=ends[1],
+            first=columns,
+            second=columns if same else second.tocsc(),
+            first_ends=first_ends,
+            second_ends=second_ends,
             category=category,
-            usual=(met + _FEW) / (chance + _FEW),
+            usual=_usual(first, second, first_ends, _shares(second_ends), category),
         )
         return replace(plain, shape=plain._shape())
 
@@ -109,35 +105,37 @@ class Together:
         return float(np.exp(minimize_scalar(unlikely, bounds=np.log(_SHAPES), method="bounded").x))
 
     def log_lift(self, left: IntArray, right: IntArray) -> FloatArray:
-        """Ln of how much more often than by chance pairs of one category were met, shrunk to 0 where few were expected.
+        """Log of how much more often than chance pairs of one category were met, shrunk to 0 where few were expected.
 
-        The posterior mean of a Poisson rate over its expectation under a Gamma prior of mean 1 (DuMouchel, The American
-        Statistician 53(3), 1999).
+        The posterior mean of a Poisson rate over its expectation, under a Gamma prior of mean 1 fitted to the shop's
+        own pairs: empirical Bayes (DuMouchel, The American Statistician 53(3), 1999).
         """
         met = self._met(self.first, self.second, left, right)
         if self.first is not self.second:
             met += self._met(self.second, self.first, left, right)
+        return self._beside_chance(met, left, right)
+
+    def _beside_chance(self, met: FloatArray, left: IntArray, right: IntArray) -> FloatArray:
         return np.asarray(np.log((met + self.shape) / (self._chance(left, right) + self.shape)))
 
     def _chance(self, left: IntArray, right: IntArray) -> FloatArray:
         """How often pairs of one category are expected to be met."""
-        share = self.second_ends / np.maximum(self.second_ends.sum(axis=0), 1e-9)
+        share = _shares(self.second_ends)
         chance = _rows_dot(self.first_ends, share, left, right)
         if self.first is not self.second:
             chance += _rows_dot(self.first_ends, share, right, left)
         return chance * self.usual[self.category[left]]
 
     def pairs(self, most: int) -> tuple[IntArray, IntArray]:
-        """Pairs of one category met at least twice, of each item the `most` most lifted ones; the first is smaller."""
+        """Pairs of one category met at least twice in one occasion, the first smaller; of each item the `most` best."""
         found = []
         for begin in range(0, self.first.shape[1], _BLOCK):
-            block = (self.first[:, begin : begin + _BLOCK].T @ self.second).tocsr()
-            row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr)) + begin
-            block.data[(block.data < 2) | (self.category[row] != self.category[block.indices])] = 0.0
-            block.eliminate_zeros()
-            row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr)) + begin
-            block.data = self.log_lift(row, block.indices.astype(np.int64))
-            found.append(top_of_rows(block, begin, 0.0, most))
+            block = (self.first[:, begin : begin + _BLOCK].T @ self.second).tocoo()
+            row, column = block.row + begin, block.col.astype(np.int64)
+            keep = (block.data >= 2) & (self.category[row] == self.category[column])
+            lift = self._beside_chance(block.data[keep], row[keep], column[keep])
+            lifted = sparse.csr_matrix((lift, (row[keep] - begin, column[keep])), shape=block.shape)
+            found.append(top_of_rows(lifted, begin, 0.0, most))
         return unique_pairs(np.concatenate(found, axis=1))
 
     @staticmethod
@@ -146,87 +144,6 @@ class Together:
         for part in _parts(np.diff(one.indptr)[left] + np.diff(other.indptr)[right]):
             met[part] = np.asarray(one[:, left[part]].multiply(other[:, right[part]]).sum(axis=0)).ravel()
         return met
-
-
-def read_looks(events: pl.LazyFrame, item_ids: list[str], since: datetime, until: datetime) -> pl.DataFrame:
-    """First look of each customer at each item: `occasion` (number of the visit), `item`, `day`; sorted by occasion.
-
-    Only first looks, so that nobody makes a pair alone. A visit is a session, or else what a customer looks at without
-    a pause of half an hour; of very long logs the latest looks.
-    """
-    who = pl.coalesce("customer_id", "session_id").hash().alias("who")
-    visit = pl.coalesce("session_id", "customer_id").hash().alias("visit")
-    looks = (
-        events.filter(pl.col("event").is_in(["view", "click"]) & pl.col("at").is_between(since, until, closed="left"))
-        .filter(pl.col("customer_id").is_not_null() | pl.col("session_id").is_not_null())
-        .select(who, visit, _numbered(item_ids), "at")
-        .drop_nulls("item")
-        .collect(engine="streaming")
-        .sort("at", maintain_order=True)
-        .tail(_MOST_LOOKS)
-        .unique(["who", "item"], keep="first", maintain_order=True)
-        .sort("visit", "at", maintain_order=True)
-    )
-    pause = (pl.col("at") - pl.col("at").shift()).over("visit") > _PAUSE
-    opens = pause.fill_null(True).cum_sum()
-    nth = pl.int_range(pl.len()).over(opens) // _LONGEST_VISIT
-    return looks.select(pl.struct(opens, nth.alias("nth")).rle_id().alias("occasion"), "item", _day())
-
-
-def read_lines(events: pl.LazyFrame, item_ids: list[str], since: datetime, until: datetime) -> pl.DataFrame:
-    """Items of each order, once: `occasion` (number of the order), `who`, `item`, `day`; by customer and time.
-
-    Without an order number, what a customer buys on one day is an order.
-    """
-    alone = pl.format("{} {}", "customer_id", pl.col("at").dt.date())
-    lines = (
-        events.filter((pl.col("event") == "purchase") & pl.col("at").is_between(since, until, closed="left"))
-        .filter(pl.col("order_id").is_not_null() | pl.col("customer_id").is_not_null())
-        .select(
-            pl.col("customer_id").hash().alias("who"),
-            pl.col("customer_id").is_not_null().alias("known"),
-            pl.coalesce("order_id", alone).hash().alias("order"),
-            _numbered(item_ids),
-            "at",
-        )
-        .drop_nulls("item")
-        .group_by("order", "item")
-        .agg(pl.col("at").min(), pl.col("who").first(), pl.col("known").first())
-        .collect(engine="streaming")
-    )
-    begin = pl.col("at").min().over("order")
-    return (
-        lines.with_columns(begin)
-        .sort("who", "at", "order", "item")
-        .select(pl.col("order").rle_id().alias("occasion"), pl.when("known").then("who").alias("who"), "item", _day())
-    )
-
-
-def looked_at_together(looks: pl.DataFrame, category: IntArray) -> Together:
-    """Pairs in one visit."""
-    held = _incidence(looks, len(category))
-    return Together.count(held, held, _periods(looks, held), category)
-
-
-def bought_together(lines: pl.DataFrame, category: IntArray) -> Together:
-    """Pairs in one order."""
-    return looked_at_together(lines, category)
-
-
-def bought_in_turn(lines: pl.DataFrame, category: IntArray) -> Together:
-    """Pairs in an order of a customer and the next one, as in brand switching (Bucklin et al., JMR 35(1), 1998)."""
-    held = _incidence(lines, len(category))
-    who = lines.unique("occasion", keep="first", maintain_order=True)["who"]
-    turn = np.flatnonzero((who == who.shift(-1)).fill_null(False).to_numpy())
-    return Together.count(held[turn], held[turn + 1], _periods(lines, held)[turn], category)
-
-
-def _numbered(item_ids: list[str]) -> pl.Expr:
-    return pl.col("item_id").cast(pl.Enum(item_ids), strict=False).to_physical().cast(pl.Int64).alias("item")
-
-
-def _day() -> pl.Expr:
-    return pl.col(Events.at.name).dt.epoch("d").cast(pl.Int64).alias("day")
 
 
 def _incidence(rows: pl.DataFrame, n_items: int) -> sparse.csr_matrix:
@@ -240,6 +157,32 @@ def _periods(rows: pl.DataFrame, held: sparse.csr_matrix) -> IntArray:
     """Four weeks of each occasion, counted from the first."""
     day = rows["day"].to_numpy()[np.searchsorted(rows["occasion"].to_numpy(), np.arange(held.shape[0]))]
     return np.asarray((day - day.min()) // _PERIOD_DAYS, dtype=np.int64)
+
+
+def _one_hot(number: IntArray) -> sparse.csr_matrix:
+    return sparse.csr_matrix(
+        (np.ones(len(number)), (np.arange(len(number)), number)), shape=(len(number), number.max(initial=0) + 1)
+    )
+
+
+def _shares(ends: FloatArray) -> FloatArray:
+    """Share of each item in the ends of a period."""
+    return np.asarray(ends / np.maximum(ends.sum(axis=0), 1e-9))
+
+
+def _usual(
+    first: sparse.csr_matrix,
+    second: sparse.csr_matrix,
+    ends: FloatArray,
+    share: FloatArray,
+    category: IntArray,
+) -> FloatArray:
+    """Pairs of different items of each category over their chance by popularity alone."""
+    of = _one_hot(category)
+    itself = np.asarray(first.multiply(second).sum(axis=0)).ravel()
+    met = np.asarray((first @ of).multiply(second @ of).sum(axis=0)).ravel() - of.T @ itself
+    chance = ((of.T @ ends) * (of.T @ share)).sum(axis=1) - of.T @ (ends * share).sum(axis=1)
+    return np.asarray((met + _FEW) / (chance + _FEW))
 
 
 def _rows_dot(one: FloatArray, other: FloatArray, left: IntArray, right: IntArray) -> FloatArray:
