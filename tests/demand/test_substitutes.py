@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
@@ -143,19 +143,16 @@ def test_the_kinds_of_a_simulated_shop_are_found_whatever_the_order_of_words(how
     assert np.bincount(found).max() <= MOST_IN_GROUP
 
 
-PAIRS = st.integers(2, 40).flatmap(
-    lambda n: st.tuples(
-        st.just(n), st.dictionaries(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), st.floats(-5, 5))
-    )
-)
-
-
-@given(given_pairs=PAIRS)
-def test_a_group_is_small_and_likely(given_pairs: tuple[int, dict[tuple[int, int], float]]) -> None:
-    n, some = given_pairs
-    odds = {pair: value for pair, value in some.items() if pair[0] < pair[1]}
-    left, right = (np.array([pair[k] for pair in odds], dtype=np.int64) for k in (0, 1))
-    found = group_pairs(left, right, np.array(list(odds.values())), n)
+@settings(max_examples=50, deadline=None)
+@given(n=st.integers(2, 40), dense=st.floats(0.0, 1.0), seed=st.integers(0, 1_000))
+def test_a_group_is_small_and_likely(n: int, dense: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    left, right = np.triu_indices(n, 1)
+    some = rng.random(len(left)) < dense
+    left, right = left[some], right[some]
+    drawn = rng.normal(0.0, 3.0, len(left))
+    odds = dict(zip(zip(left.tolist(), right.tolist(), strict=True), drawn.tolist(), strict=True))
+    found = group_pairs(left, right, drawn, n)
     assert len(found) == n
     assert list(dict.fromkeys(found.tolist())) == list(range(found.max() + 1)), "numbered by first items"
     assert np.bincount(found).max() <= MOST_IN_GROUP
