@@ -13,7 +13,7 @@ from tests.market.offers import offer
 from flashlift.domain import Costs, Offer, Slot
 from flashlift.errors import InputError
 from flashlift.market import Arm, MarketConfig, SimulatedShop, Stage, Stock, simulate
-from flashlift.market.noise import monotone_poisson
+from flashlift.market.noise import poisson_quantile
 
 COSTS = Costs(return_frac=0.05, return_cost=1.0, holding_cost=0.2)
 
@@ -58,7 +58,7 @@ def plain_value(shop: SimulatedShop, stage: Stage, offers: list[Offer]) -> list[
                     factor, count = own.get(j, 1.0) * state, int(futures.counts[atom, j, k])
                     tie = (futures.tie_item[j, k] + futures.tie_atom[atom, k]) % 1.0
                     if factor >= 1:
-                        wanted = count + monotone_poisson(np.array([tie]), np.array([base[j] * (factor - 1)]))[0]
+                        wanted = count + poisson_quantile(np.array([tie]), np.array([base[j] * (factor - 1)]))[0]
                     else:
                         wanted = count - min(floor(count * (1 - factor) + tie), count)
                     if j in own:

@@ -16,7 +16,7 @@ from flashlift.errors import InputError
 from flashlift.market.config import MarketConfig
 from flashlift.market.items import ItemBase
 from flashlift.market.law import Law
-from flashlift.market.noise import monotone_poisson
+from flashlift.market.noise import poisson_quantile
 from flashlift.market.rhythm import Calendar
 from flashlift.protocols import FloatArray, IntArray
 
@@ -84,7 +84,7 @@ class Futures:
         """
         count = self.counts[atom, at].astype(np.float64)
         tie = (self.tie_item[at] + self.tie_atom[atom]) % 1.0
-        gained = monotone_poisson(tie, self.atom_rate[atom, at] * np.maximum(factor - 1.0, 0.0))
+        gained = poisson_quantile(tie, self.atom_rate[atom, at] * np.maximum(factor - 1.0, 0.0))
         lost = np.minimum(np.floor(count * np.maximum(1.0 - factor, 0.0) + tie), count)
         return np.asarray(count + gained - lost)
 

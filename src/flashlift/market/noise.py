@@ -7,13 +7,13 @@ from scipy.special import ndtri
 
 from flashlift.protocols import FloatArray
 
-__all__ = ["monotone_poisson"]
+__all__ = ["poisson_quantile"]
 
 _EXACT_UP_TO = 16.0
 _LAST = 100  # P(Poisson(16) > 100) < 1e-40: only rounding can bring the search this far
 
 
-def monotone_poisson(uniform: FloatArray, mean: FloatArray) -> FloatArray:
+def poisson_quantile(uniform: FloatArray, mean: FloatArray) -> FloatArray:
     """Smallest k with P(Poisson(mean) <= k) >= uniform.
 
     Exact up to a mean of 16. Beyond it the second-order Cornish-Fisher expansion (whose mean is exact) is
