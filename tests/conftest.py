@@ -1,12 +1,17 @@
-"""The longest files first, so that no process is left with one of them when the others have nothing more to do."""
+"""Tests in several processes: the longest files first, and a terminal as wide as in one process."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 LONGEST = ("test_readme.py", "e2e/test_pipeline.py")
+
+# Workers of pytest-xdist are told a width of 80, and rich keeps for good the width it finds when it is imported.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -59,6 +59,7 @@ def tables(rows: pl.DataFrame) -> Tables:
         (at + pl.duration(hours=12)).dt.cast_time_unit("us").alias(Events.at.name),
         pl.col("price").alias(Events.price.name),
         pl.lit(1, pl.Int64).alias(Events.quantity.name),
+        *(pl.lit(None, pl.String).alias(one.name) for one in (Events.customer_id, Events.session_id, Events.order_id)),
         "units",
     )
     place = pl.when("feat").then(POSITION["feat"]).when("deal").then(POSITION["deal"]).otherwise(POSITION["cut"])
