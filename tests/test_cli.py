@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from flashlift.cli import app
 
 run = CliRunner()
-COMMANDS = ("ingest", "adapt", "train", "predict", "curves", "plan", "verify", "simulate", "report", "run", "demo",
-            "analyze")  # fmt: skip
+COMMANDS = ("ingest", "adapt", "train", "predict", "curves", "plan", "verify", "explain", "simulate", "report", "run",
+            "demo", "analyze")  # fmt: skip
 
 
 def test_help_shows_every_command_and_imports_nothing_heavy() -> None:

@@ -225,6 +225,26 @@ def verify(
 
 
 @app.command()
+def explain(
+    folder: Annotated[Path, typer.Argument(help="Folder of a saved plan, such as flashlift-work/plan.")],
+    items: Annotated[list[str] | None, typer.Argument(help="Items to speak of; none: the plan as a whole.")] = None,
+) -> None:
+    """What each limit costs, which items are nearest to entering, and why an item is in the plan or not.
+
+    Example: flashlift explain flashlift-work/plan 85123A
+    """
+    from flashlift import planning
+
+    told = planning.explain_saved(folder)
+    sentences = [told.item(item) for item in items or []]
+    if not sentences:
+        show(told.limits, "Worth of one more unit of each limit that binds")
+        show(told.entering(), "Nearest to entering")
+    for sentence in sentences:
+        out.print(escape(sentence), highlight=False, soft_wrap=True)
+
+
+@app.command()
 def report(settings: SettingsFile = DEFAULT) -> None:
     """Write the HTML report from what the earlier stages left.
 

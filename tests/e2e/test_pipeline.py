@@ -175,6 +175,20 @@ def test_a_saved_plan_can_be_checked_by_anybody(shop: Path, tmp_path: Path) -> N
     assert "stock" in done.stdout.split("Checked again:")[1]
 
 
+def test_a_saved_plan_explains_itself(shop: Path) -> None:
+    folder = shop / "work" / "plan"
+    told = " ".join(flashlift("explain", folder).output.split())
+    assert "Worth of one more unit of each limit that binds" in told
+    assert "Nearest to entering" in told
+    offer = load_plan(folder).plan.offers[0]
+    assert f"{offer.item_id} runs in {offer.slot_id}" in " ".join(
+        flashlift("explain", folder, offer.item_id).output.split()
+    )
+    done = CliRunner().invoke(app, ["explain", str(folder), "no such item"])
+    assert done.exit_code != 0
+    assert "Item no such item is not among the items of the plan" in " ".join(done.output.split())
+
+
 def test_the_report_stands_alone(shop: Path) -> None:
     page = (shop / "work" / "report.html").read_text()
     assert not re.search(r"""(src|href)=["']https?:""", page)

@@ -2,10 +2,12 @@
 
 from flashlift.planning.certificate import Certificate
 from flashlift.planning.check import check
+from flashlift.planning.desk import Desk
+from flashlift.planning.explain import Explained, explain
 from flashlift.planning.finding import Broken
 from flashlift.planning.rules import best_sellers, fair_rule, flat_rule, random_plan, slow_movers
 from flashlift.planning.solve import solve, solve_certified
-from flashlift.planning.store import SavedPlan, load_plan, recheck, reprove, save_plan
+from flashlift.planning.store import SavedPlan, explain_saved, load_plan, recheck, reprove, save_plan
 from flashlift.planning.table import plan_table
 from flashlift.planning.verdict import Verdict, findings_frame
 from flashlift.planning.verify import Proof, verify
@@ -13,11 +15,15 @@ from flashlift.planning.verify import Proof, verify
 __all__ = [
     "Broken",
     "Certificate",
+    "Desk",
+    "Explained",
     "Proof",
     "SavedPlan",
     "Verdict",
     "best_sellers",
     "check",
+    "explain",
+    "explain_saved",
     "fair_rule",
     "findings_frame",
     "flat_rule",

@@ -29,13 +29,14 @@ from flashlift.domain import (
 from flashlift.errors import ArtifactError
 from flashlift.planning.certificate import Certificate, load_certificate, save_certificate
 from flashlift.planning.check import check
+from flashlift.planning.explain import Explained, explain
 from flashlift.planning.finding import Broken
 from flashlift.planning.table import offers_frame
 from flashlift.planning.verdict import Verdict, findings_frame
 from flashlift.planning.verify import Proof, verify
 from flashlift.protocols import DemandDraws
 
-__all__ = ["SavedPlan", "load_plan", "recheck", "reprove", "save_plan"]
+__all__ = ["SavedPlan", "explain_saved", "load_plan", "recheck", "reprove", "save_plan"]
 
 KIND = "plan"
 CERTIFICATE = "certificate"
@@ -165,6 +166,16 @@ def reprove(folder: Path) -> Proof:
     """
     saved, certificate = load_plan(folder), load_certificate(folder / CERTIFICATE)
     return verify(saved.plan, saved.campaign, saved.items, certificate.prices, certificate.cells)
+
+
+def explain_saved(folder: Path) -> Explained:
+    """A saved plan explained from its certificate.
+
+    Raises:
+        ArtifactError: plan or certificate missing, damaged, or something else.
+    """
+    saved = load_plan(folder)
+    return explain(saved.plan, saved.campaign, saved.items, load_certificate(folder / CERTIFICATE))
 
 
 def _campaign_to_json(campaign: Campaign) -> dict[str, Any]:

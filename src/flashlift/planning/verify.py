@@ -12,16 +12,17 @@ certificate; it is as good as the demand model that it came from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, Plan
+from flashlift.domain import Appearances, Campaign, Plan
 from flashlift.planning.check import check
 from flashlift.planning.finding import Broken, place
+from flashlift.planning.tolls import PricedRow, Tolls, priced_rows
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleItems
 
@@ -82,8 +83,9 @@ def verify(plan: Plan, campaign: Campaign, items: pl.DataFrame, prices: pl.DataF
             broken.append(found)
         else:
             objective += found
-    tolls = _tolls(campaign, items, prices, broken)
-    bound = tolls.constant + _best_schedules(campaign, items, cells, tolls)
+    rows, unsound = priced_rows(campaign, items, prices)
+    broken += unsound
+    bound = sum(row.price * row.bound for row in rows) + _best_schedules(campaign, items, cells, rows)
     if not plan.objective <= bound + 1e-6 * max(abs(bound), 1.0):
         broken.append(Broken(limit="bound", where="certificate", amount=plan.objective - bound, unit="currency"))
     if abs(plan.objective - objective) > 1e-5 * max(abs(objective), 1.0):
@@ -126,79 +128,11 @@ def _stated(plan: Plan, campaign: Campaign, items: pl.DataFrame, cells: pl.DataF
             yield Broken(limit="quota", where=place(offer), amount=float(offer.quota - row["quota"]), unit="units")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tolls:
-    """What the rows take, at their prices, from an offer of an item in a slot.
-
-    Args:
-        constant: prices @ bounds.
-        flat: of any offer, (n_items, n_slots).
-        per_cost: of each unit of currency of discount, (n_items, 1).
-        per_quota: of each unit of quota, (n_items, 1).
-    """
-
-    constant: float
-    flat: FloatArray
-    per_cost: FloatArray
-    per_quota: FloatArray
-
-
-def _tolls(campaign: Campaign, items: pl.DataFrame, prices: pl.DataFrame, broken: list[Broken]) -> _Tolls:
-    """Read the rows from the campaign; a price of the wrong sign, of an unknown row or no number is a finding."""
-    asked = {str(row): float(price) for row, price in prices.iter_rows()}
-    n_items, n_slots = items.height, len(campaign.slots)
-    flat = np.zeros((n_items, n_slots))
-    per_cost, per_quota = np.zeros((n_items, 1)), np.zeros((n_items, 1))
-    constant = 0.0
-
-    def paid(name: str, bound: float, *, upper: bool) -> float:
-        nonlocal constant
-        price = asked.pop(name, 0.0)
-        if not (0.0 <= price < np.inf if upper else -np.inf < price <= 0.0):
-            broken.append(Broken(limit="sign of a price", where=name, amount=abs(price), unit="currency"))
-            return 0.0
-        constant += price * bound
-        return price
-
-    for number, slot in enumerate(campaign.slots):
-        flat[:, number] += paid(f"positions[{slot.slot_id}]", slot.positions, upper=True)
-    for limit in campaign.limits:
-        match limit:
-            case CategoryCount():
-                path = limit.category.split("/")
-                of = [str(name or "").split("/")[: len(path)] == path for name in items[SaleItems.category.name]]
-                inside = np.array(of, dtype=bool)
-                where = [(f"category[{limit.category}]", slice(None))]
-                if limit.per_slot:
-                    where = [
-                        (f"category[{limit.category}, {slot.slot_id}]", slice(k, k + 1))
-                        for k, slot in enumerate(campaign.slots)
-                    ]
-                for name, some in where:
-                    price = paid(f"{name} minimum", limit.minimum, upper=False)
-                    if limit.maximum is not None:
-                        price += paid(f"{name} maximum", limit.maximum, upper=True)
-                    flat[inside, some] += price
-            case Budget():
-                per_cost += paid("budget", limit.amount, upper=True)
-            case _:
-                pass  # how often an item appears is in the schedules, and what may run is in the table
-    stock = items[SaleItems.stock.name].to_numpy()
-    names = items[SaleItems.item_id.name]
-    for name in [name for name in asked if name.startswith("stock[")]:
-        at = names.index_of(name[len("stock[") : -1])
-        if at is not None:
-            per_quota[at] += paid(name, float(stock[at]), upper=True)
-    broken += [
-        Broken(limit="known row", where=name, amount=abs(price), unit="currency") for name, price in asked.items()
-    ]
-    return _Tolls(constant=constant, flat=flat, per_cost=per_cost, per_quota=per_quota)
-
-
-def _best_schedules(campaign: Campaign, items: pl.DataFrame, cells: pl.DataFrame, tolls: _Tolls) -> float:
+def _best_schedules(campaign: Campaign, items: pl.DataFrame, cells: pl.DataFrame, rows: Sequence[PricedRow]) -> float:
     """Sum over items of the worth of the best schedule, at least 0 each."""
     if not cells.height:
         return 0.0
+    tolls = Tolls.of(rows, items.height, len(campaign.slots))
     list_price = items[SaleItems.list_price.name].to_numpy().astype(np.float64)
     item = cells["item"].to_numpy()
     first = np.flatnonzero(np.diff(item, prepend=-1))  # one item's offers stand together
@@ -208,11 +142,9 @@ def _best_schedules(campaign: Campaign, items: pl.DataFrame, cells: pl.DataFrame
         part = cells[start:end]
         at, row = np.unique(part["item"].to_numpy().astype(np.int64), return_inverse=True)
         slot = part["slot"].to_numpy().astype(np.int64)
-        units = part["units"].to_numpy().astype(np.float64)
+        units, quota = (part[name].to_numpy().astype(np.float64) for name in ("units", "quota"))
         given = list_price[at][row] - part["price"].to_numpy()
-        worth = part["value"].to_numpy().astype(np.float64) - tolls.flat[at][row, slot]
-        worth -= units * given * tolls.per_cost[at][row, 0]
-        worth -= part["quota"].to_numpy() * tolls.per_quota[at][row, 0]
+        worth = part["value"].to_numpy() - tolls.of_offers(at[row], slot, units, given, quota)
         best = np.full((len(at), len(campaign.slots)), -np.inf)
         np.maximum.at(best, (row, slot), worth)
         total += float(_schedule(campaign, best).sum())
