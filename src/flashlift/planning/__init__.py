@@ -4,6 +4,7 @@ from flashlift.planning.certificate import Certificate
 from flashlift.planning.check import check
 from flashlift.planning.desk import Desk
 from flashlift.planning.explain import Explained, explain
+from flashlift.planning.explore import Explored, explore
 from flashlift.planning.finding import Broken
 from flashlift.planning.rules import best_sellers, fair_rule, flat_rule, random_plan, slow_movers
 from flashlift.planning.solve import solve, solve_certified
@@ -17,6 +18,7 @@ __all__ = [
     "Certificate",
     "Desk",
     "Explained",
+    "Explored",
     "Proof",
     "SavedPlan",
     "Verdict",
@@ -24,6 +26,7 @@ __all__ = [
     "check",
     "explain",
     "explain_saved",
+    "explore",
     "fair_rule",
     "findings_frame",
     "flat_rule",

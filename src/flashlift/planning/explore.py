@@ -1,0 +1,178 @@
+"""A small share of a plan's prices drawn by lot, where that teaches most for what it costs.
+
+What a shop never randomizes it can only guess from confounded logs. For a chosen offer the price is drawn among steps
+of the ladder that its item may run at in that slot; each has the same propensity, and it is written down. With units
+that are Poisson with mean u(p) = exp(a - e ln p), the information about the elasticity e at an unknown level a is
+
+    sum over p of w(p) u(p) (ln p - m)^2,   m the mean of ln p weighted by w(p) u(p),  w(p) the propensity
+
+(Fisher information of a log-linear Poisson model, McCullagh and Nelder, Generalized Linear Models, 2nd ed. 1989, sec.
+6.3). Its cost is the plan's price's profit less the mean profit over the draw. Offers are taken in the order of
+information per cost while the share of the places and, whatever is drawn, every limit of the campaign allow it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from flashlift.domain import OPTIMAL_GAP_FRAC, Campaign, Offer, Plan, PlanStatus
+from flashlift.errors import SettingsError
+from flashlift.planning.certificate import Certificate
+from flashlift.planning.check import check
+from flashlift.protocols import FloatArray
+from flashlift.schema import SaleItems
+
+__all__ = ["Explored", "explore"]
+
+MOST = 0.03  # of the places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explored:
+    """A plan with some prices drawn by lot.
+
+    Args:
+        plan: the plan as drawn; its gap includes what the exploration costs.
+        lots: `item_id`, `slot_id`, `price`, `propensity`, `drawn`, `expected_units`, `expected_value`: a row for each
+            price that could have been drawn.
+        cost: expected profit given up, the mean over the draws, in shop currency.
+    """
+
+    plan: Plan
+    lots: pl.DataFrame
+    cost: float
+
+
+def explore(
+    plan: Plan,
+    campaign: Campaign,
+    items: pl.DataFrame,
+    certificate: Certificate,
+    *,
+    share: float,
+    n_prices: int = 2,
+    rng: np.random.Generator,
+) -> Explored:
+    """Draw prices by lot for at most `share` of the campaign's places.
+
+    Args:
+        plan: the best plan.
+        campaign: its limits; they hold whatever is drawn.
+        items: table SaleItems.
+        certificate: its proof, which holds every offer that could run.
+        share: of all places, in [0, 0.03].
+        n_prices: prices to draw from, the plan's own among them, at least 2.
+        rng: draws the offers' prices.
+
+    Raises:
+        SettingsError: the share is outside its range, or there is nothing to draw from.
+    """
+    if not 0.0 <= share <= MOST:
+        raise SettingsError(f"The share of places to explore is {share:g}. Choose one between 0 and {MOST:g}.")
+    if n_prices < 2:
+        raise SettingsError(f"A lot among {n_prices} prices draws nothing. Allow 2 or more.")
+    most = int(share * sum(slot.positions for slot in campaign.slots) + 1e-9)
+    ranked = sorted(
+        (lot for offer in plan.offers if (lot := _lot(offer, campaign, items, certificate, n_prices)) is not None),
+        key=lambda lot: (-lot.information / max(lot.cost, 1e-9), lot.prices[0].item_id, lot.prices[0].slot_id),
+    )
+    taken: list[_Lot] = []
+    offers = list(plan.offers)
+    for lot in ranked:
+        if len(taken) == most:
+            break
+        if _keeps_limits(offers, [*taken, lot], campaign, items):
+            taken.append(lot)
+    drawn = {}
+    for lot in taken:
+        drawn[lot.prices[0]] = lot.prices[int(rng.integers(len(lot.prices)))]
+    after = tuple(drawn.get(offer, offer) for offer in offers)
+    objective = float(sum(offer.expected_value for offer in after))
+    gap = max(plan.bound - objective, 0.0) / max(abs(objective), 1.0)
+    status = plan.status if gap <= OPTIMAL_GAP_FRAC else PlanStatus.TIME_LIMITED  # near the optimum no more
+    return Explored(
+        plan=replace(plan, offers=after, objective=objective, gap_frac=gap, status=status) if taken else plan,
+        lots=_table(taken, set(drawn.values())),
+        cost=float(sum(lot.cost for lot in taken)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lot:
+    """Offers of one item and slot at several prices, the plan's own first; what they teach and cost."""
+
+    prices: tuple[Offer, ...]
+    information: float
+    cost: float
+
+
+def _lot(offer: Offer, campaign: Campaign, items: pl.DataFrame, certificate: Certificate, n: int) -> _Lot | None:
+    """The prices nearest in profit to the plan's own, or None where there is no other."""
+    row = items[SaleItems.item_id.name].to_list().index(offer.item_id)
+    slot = [one.slot_id for one in campaign.slots].index(offer.slot_id)
+    cells = certificate.cells.filter(pl.col("item") == row, pl.col("slot") == slot)
+    others = cells.filter((pl.col("price") - offer.price).abs() > 0.005, pl.col("units") > 0.0)
+    if not others.height:
+        return None
+    list_price = float(items[SaleItems.list_price.name][row])
+    near = others.sort("value", descending=True).head(n - 1)
+    prices = (
+        offer,
+        *(
+            replace(
+                offer,
+                price=one["price"],
+                discount_frac=1.0 - one["price"] / list_price,
+                quota=one["quota"],
+                expected_units=one["units"],
+                expected_value=one["value"],
+            )
+            for one in near.iter_rows(named=True)
+        ),
+    )
+    cost = offer.expected_value - float(np.mean([one.expected_value for one in prices]))
+    return _Lot(prices=prices, information=_information(prices), cost=cost)
+
+
+def _information(prices: tuple[Offer, ...]) -> float:
+    weight: FloatArray = np.array([one.expected_units / len(prices) for one in prices])
+    log_price = np.log([one.price for one in prices])
+    if weight.sum() <= 0.0:
+        return 0.0
+    mean = np.average(log_price, weights=weight)
+    return float(weight @ (log_price - mean) ** 2)
+
+
+def _keeps_limits(offers: list[Offer], lots: list[_Lot], campaign: Campaign, items: pl.DataFrame) -> bool:
+    """Whether the limits hold if every lot draws its dearest price, the one with most discount, or its largest quota.
+
+    Of the limits only budget and stock depend on the price, and both grow with what a lot takes at most.
+    """
+    worst = {}
+    list_price = dict(zip(items[SaleItems.item_id.name], items[SaleItems.list_price.name], strict=True))
+    for lot in lots:
+        given = [(list_price[one.item_id] - one.price) * one.expected_units for one in lot.prices]
+        dearest = lot.prices[int(np.argmax(given))]
+        worst[lot.prices[0]] = replace(dearest, quota=max(one.quota for one in lot.prices))
+    return not check(tuple(worst.get(offer, offer) for offer in offers), campaign, items).broken
+
+
+def _table(lots: list[_Lot], drawn: set[Offer]) -> pl.DataFrame:
+    schema = {
+        "item_id": pl.String,
+        "slot_id": pl.String,
+        "price": pl.Float64,
+        "propensity": pl.Float64,
+        "drawn": pl.Boolean,
+        "expected_units": pl.Float64,
+        "expected_value": pl.Float64,
+    }
+    rows = [
+        (o.item_id, o.slot_id, o.price, 1.0 / len(lot.prices), o in drawn, o.expected_units, o.expected_value)
+        for lot in lots
+        for o in lot.prices
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row")
