@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashlift.domain import Appearances, Budget, CategoryCount, Excluded, MarginFloor
 from flashlift.errors import SettingsError
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor
 from flashlift.settings import Settings, load_settings
 
 MINIMAL = """

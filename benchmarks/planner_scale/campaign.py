@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from flashlift.demand.draws import PosteriorDraws
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, MarginFloor, Slot
+from flashlift.domain import Campaign, Slot
+from flashlift.limits import Appearances, Budget, CategoryCount, MarginFloor
 from flashlift.protocols import SparseEffects
 
 __all__ = ["campaign"]

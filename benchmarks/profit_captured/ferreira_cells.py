@@ -19,7 +19,8 @@ from benchmarks.profit_captured.case import Case
 from benchmarks.profit_captured.ferreira_draws import GroupDraws
 from benchmarks.profit_captured.ferreira_program import Cells, Levels
 from flashlift.account import contribution
-from flashlift.domain import Costs, Excluded, MarginFloor
+from flashlift.domain import Costs
+from flashlift.limits import Excluded, MarginFloor
 from flashlift.planning.prices import sale_prices
 from flashlift.planning.problem import Columns
 from flashlift.protocols import FloatArray, IntArray

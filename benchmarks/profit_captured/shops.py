@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from benchmarks.profit_captured.case import Case
 from flashlift import market
-from flashlift.domain import Appearances, Campaign, MarginFloor, Slot
+from flashlift.domain import Campaign, Slot
+from flashlift.limits import Appearances, MarginFloor
 
 __all__ = ["campaign_of", "make_case"]
 

@@ -18,19 +18,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from flashlift.domain import (
-    Appearances,
-    Budget,
-    Campaign,
-    CategoryCount,
-    Costs,
-    Excluded,
-    Limit,
-    MarginFloor,
-    Slot,
-)
+from flashlift.domain import Campaign, Costs, Slot
 from flashlift.errors import SettingsError
 from flashlift.holiday import holiday_days
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor
 
 __all__ = ["Settings", "load_settings"]
 

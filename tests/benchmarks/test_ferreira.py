@@ -22,8 +22,8 @@ from scipy import sparse, stats
 from scipy.optimize import linprog
 
 from flashlift import planning
-from flashlift.domain import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor
 from flashlift.errors import FlashliftError, InputError, InsufficientDataError
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor
 from flashlift.schema import Tables
 
 GROUPS, SLOTS, ITEMS = 2, 2, 4  # two items in each group

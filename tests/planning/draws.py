@@ -10,17 +10,8 @@ import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
-from flashlift.domain import (
-    Appearances,
-    Budget,
-    Campaign,
-    CategoryCount,
-    Costs,
-    Excluded,
-    Limit,
-    MarginFloor,
-    Slot,
-)
+from flashlift.domain import Campaign, Costs, Slot
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor
 from flashlift.protocols import FloatArray, IntArray, SparseEffects
 
 FRIDAY = datetime(2030, 3, 1, 18, tzinfo=UTC)

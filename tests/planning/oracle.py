@@ -9,7 +9,8 @@ from datetime import timedelta
 import numpy as np
 from tests.planning.draws import World
 
-from flashlift.domain import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor, Offer, Slot
+from flashlift.domain import Offer, Slot
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor
 
 
 def joint_value(offers: Sequence[Offer], world: World, draw: int) -> float:

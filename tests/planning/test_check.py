@@ -11,21 +11,9 @@ import polars as pl
 import pytest
 from tests.planning.draws import LogLinear, catalog, slots_every
 
-from flashlift.domain import (
-    Appearances,
-    Budget,
-    Campaign,
-    CategoryCount,
-    Costs,
-    Estimate,
-    Excluded,
-    Limit,
-    MarginFloor,
-    Offer,
-    Plan,
-    PlanStatus,
-)
+from flashlift.domain import Campaign, Costs, Estimate, Offer, Plan, PlanStatus
 from flashlift.errors import InputError, SettingsError
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor
 from flashlift.planning import Broken, Verdict, check, findings_frame
 from flashlift.protocols import SparseEffects
 

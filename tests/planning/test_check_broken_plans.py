@@ -13,18 +13,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.planning.draws import World, worlds
 
-from flashlift.domain import (
-    OPTIMAL_GAP_FRAC,
-    Appearances,
-    Budget,
-    CategoryCount,
-    Excluded,
-    MarginFloor,
-    Offer,
-    Plan,
-    PlanStatus,
-)
+from flashlift.domain import OPTIMAL_GAP_FRAC, Offer, Plan, PlanStatus
 from flashlift.errors import FlashliftError
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor
 from flashlift.planning import Verdict, best_sellers, check, fair_rule, random_plan, slow_movers, solve
 
 NAN, INF = float("nan"), float("inf")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tests.planning.draws import NO_EFFECTS, World, catalog, slots_every
 
-from flashlift.domain import Appearances, Budget, Campaign, Plan
+from flashlift.domain import Campaign, Plan
+from flashlift.limits import Appearances, Budget
 from flashlift.planning import check, solve
 from flashlift.planning.check_claims import sampling_tolerance
 from flashlift.protocols import FloatArray, IntArray, SparseEffects

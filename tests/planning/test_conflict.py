@@ -10,8 +10,9 @@ from hypothesis import assume, given, settings
 from scipy import sparse
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, Excluded, Limit, MarginFloor
+from flashlift.domain import Campaign
 from flashlift.errors import InfeasibleError
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor
 from flashlift.planning import solve
 from flashlift.planning.conflict import conflict
 from flashlift.planning.limits import Rows, compile_limits

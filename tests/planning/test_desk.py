@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from tests.planning.draws import World, catalog, limits, log_linear, slots_every, worlds
 
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, Excluded, MarginFloor
+from flashlift.domain import Campaign
 from flashlift.errors import InfeasibleError
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor
 from flashlift.planning import Desk, check, solve
 
 

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 from tests.planning.draws import World, catalog, log_linear, slots_every
 
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, Excluded, Plan
+from flashlift.domain import Campaign, Plan
 from flashlift.errors import InputError
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded
 from flashlift.planning import Certificate, explain, solve, solve_certified, verify
 from flashlift.planning.explain import Explained
 

@@ -12,8 +12,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
-from flashlift.domain import Appearances, Budget, Campaign, Offer
+from flashlift.domain import Campaign, Offer
 from flashlift.errors import InfeasibleError, SettingsError
+from flashlift.limits import Appearances, Budget
 from flashlift.planning import check, explore, solve_certified
 from flashlift.planning.explore import _information
 

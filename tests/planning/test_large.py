@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, Plan, PlanStatus
+from flashlift.domain import Campaign, Plan, PlanStatus
 from flashlift.errors import InfeasibleError
+from flashlift.limits import Appearances, Budget, CategoryCount
 from flashlift.planning import check, solve
 from flashlift.planning.families import families
 from flashlift.planning.grid import build_grid

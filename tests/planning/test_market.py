@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import numpy as np
 
-from flashlift.domain import Appearances, Campaign, CategoryCount, MarginFloor, Slot
+from flashlift.domain import Campaign, Slot
+from flashlift.limits import Appearances, CategoryCount, MarginFloor
 from flashlift.market import MarketConfig, simulate
 from flashlift.planning import best_sellers, check, fair_rule, random_plan, slow_movers, solve
 

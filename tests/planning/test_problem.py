@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
-from flashlift.domain import Budget, Campaign, CategoryCount, Excluded, MarginFloor
+from flashlift.domain import Campaign
 from flashlift.errors import InputError, SettingsError
+from flashlift.limits import Budget, CategoryCount, Excluded, MarginFloor
 from flashlift.planning import check, problem
 from flashlift.planning.problem import build_columns
 from flashlift.planning.solution import offers_of

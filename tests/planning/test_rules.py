@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
-from flashlift.domain import Appearances, Campaign, CategoryCount, MarginFloor, PlanStatus
+from flashlift.domain import Campaign, PlanStatus
 from flashlift.errors import FlashliftError, InfeasibleError, SettingsError
+from flashlift.limits import Appearances, CategoryCount, MarginFloor
 from flashlift.planning import best_sellers, check, fair_rule, flat_rule, random_plan, slow_movers, solve
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
-from flashlift.domain import OPTIMAL_GAP_FRAC, Appearances, Budget, Campaign, CategoryCount, MarginFloor, PlanStatus
+from flashlift.domain import OPTIMAL_GAP_FRAC, Campaign, PlanStatus
 from flashlift.errors import FlashliftError, InfeasibleError
+from flashlift.limits import Appearances, Budget, CategoryCount, MarginFloor
 from flashlift.planning import check, programme, solve
 from flashlift.planning.limits import compile_limits
 from flashlift.planning.problem import build_columns

@@ -14,18 +14,9 @@ from polars.testing import assert_frame_equal
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
 from flashlift import artifacts
-from flashlift.domain import (
-    Appearances,
-    Budget,
-    Campaign,
-    CategoryCount,
-    Costs,
-    Excluded,
-    MarginFloor,
-    Plan,
-    PlanStatus,
-)
+from flashlift.domain import Campaign, Costs, Plan, PlanStatus
 from flashlift.errors import ArtifactError, InfeasibleError
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor
 from flashlift.planning import best_sellers, check, load_plan, plan_table, recheck, save_plan, solve
 
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import assume, given, settings
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, Plan
+from flashlift.domain import Campaign, Plan
 from flashlift.errors import ArtifactError, InfeasibleError
+from flashlift.limits import Appearances, Budget, CategoryCount
 from flashlift.planning import Certificate, reprove, save_plan, solve_certified, verify
 from flashlift.planning.certificate import load_certificate
 

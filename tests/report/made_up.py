@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 from tests.charts import tables
 
-from flashlift.domain import Campaign, Costs, Estimate, MarginFloor, Offer, Plan, PlanStatus, Slot
+from flashlift.domain import Campaign, Costs, Estimate, Offer, Plan, PlanStatus, Slot
+from flashlift.limits import MarginFloor
 from flashlift.planning import findings_frame
 from flashlift.report import Evidence
 

@@ -47,8 +47,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from flashlift.domain import Budget, Campaign, Costs, Estimate, Offer, Plan
+from flashlift.domain import Campaign, Costs, Estimate, Offer, Plan
 from flashlift.errors import SettingsError
+from flashlift.limits import Budget
 from flashlift.planning.check_claims import claims_broken, means_broken, quotas_broken, sampling_tolerance
 from flashlift.planning.check_facts import Facts, can_run, read_facts
 from flashlift.planning.check_limits import budget_broken, limits_broken

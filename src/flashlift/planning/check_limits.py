@@ -13,7 +13,8 @@ from datetime import timedelta
 from itertools import combinations
 from typing import Any
 
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount, Excluded, MarginFloor, Offer, Slot
+from flashlift.domain import Campaign, Offer, Slot
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor
 from flashlift.planning.check_facts import Facts, ItemFacts
 from flashlift.planning.finding import Broken, excess, number, place
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 
-from flashlift.domain import Campaign, Limit, Plan
+from flashlift.domain import Campaign, Plan
+from flashlift.limits import Limit
 from flashlift.planning.families import families
 from flashlift.planning.grid import Grid, build_grid
 from flashlift.planning.large import search_large

@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from flashlift.domain import Appearances, Budget, Campaign, CategoryCount
+from flashlift.domain import Campaign
+from flashlift.limits import Appearances, Budget, CategoryCount
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleItems
 

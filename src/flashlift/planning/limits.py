@@ -10,7 +10,8 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from flashlift.domain import Appearances, Campaign, Excluded, MarginFloor, Slot
+from flashlift.domain import Campaign, Slot
+from flashlift.limits import Appearances, Excluded, MarginFloor
 from flashlift.planning.families import Family, families
 from flashlift.planning.problem import Columns
 from flashlift.protocols import FloatArray, IntArray

@@ -19,8 +19,9 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.account import contribution
-from flashlift.domain import Campaign, CategoryCount, Costs, Excluded, MarginFloor
+from flashlift.domain import Campaign, Costs
 from flashlift.errors import InputError, SettingsError
+from flashlift.limits import CategoryCount, Excluded, MarginFloor
 from flashlift.planning.prices import sale_prices
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, Progress, SparseEffects, silent
 from flashlift.schema import SaleItems

@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from flashlift.domain import Campaign, MarginFloor, Plan, PlanStatus
+from flashlift.domain import Campaign, Plan, PlanStatus
 from flashlift.errors import FlashliftError, SettingsError
+from flashlift.limits import MarginFloor
 from flashlift.planning.greedy import fill
 from flashlift.planning.limits import compile_limits
 from flashlift.planning.problem import Columns, build_columns

@@ -17,7 +17,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from flashlift.domain import Appearances, Campaign
+from flashlift.domain import Campaign
+from flashlift.limits import Appearances
 from flashlift.planning.families import Family
 from flashlift.planning.grid import Grid
 from flashlift.protocols import FloatArray, IntArray

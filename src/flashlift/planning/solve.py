@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from flashlift.domain import Campaign, Excluded, MarginFloor, Plan
+from flashlift.domain import Campaign, Plan
 from flashlift.errors import InfeasibleError
+from flashlift.limits import Excluded, MarginFloor
 from flashlift.planning.certificate import Certificate, cells_of_columns
 from flashlift.planning.conflict import conflict
 from flashlift.planning.families import families

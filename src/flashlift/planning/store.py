@@ -6,27 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 
 from flashlift import artifacts
-from flashlift.domain import (
-    Appearances,
-    Budget,
-    Campaign,
-    CategoryCount,
-    Costs,
-    Estimate,
-    Excluded,
-    Limit,
-    MarginFloor,
-    Offer,
-    Plan,
-    PlanStatus,
-    Slot,
-)
+from flashlift.domain import Campaign, Costs, Estimate, Offer, Plan, PlanStatus, Slot
 from flashlift.errors import ArtifactError
+from flashlift.limits import Limit
 from flashlift.planning.certificate import Certificate, load_certificate, save_certificate
 from flashlift.planning.check import check
 from flashlift.planning.explain import Explained, explain
@@ -40,9 +27,7 @@ __all__ = ["SavedPlan", "explain_saved", "load_plan", "recheck", "reprove", "sav
 
 KIND = "plan"
 CERTIFICATE = "certificate"
-LIMITS: dict[str, Callable[..., Limit]] = {
-    kind.__name__: kind for kind in (Appearances, Budget, CategoryCount, Excluded, MarginFloor)
-}
+LIMITS: dict[str, Callable[..., Limit]] = {kind.__name__: kind for kind in get_args(Limit)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from flashlift.domain import Budget, Campaign, CategoryCount
+from flashlift.domain import Campaign
+from flashlift.limits import Budget, CategoryCount
 from flashlift.planning.finding import Broken
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleItems

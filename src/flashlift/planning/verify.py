@@ -19,7 +19,8 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from flashlift.domain import Appearances, Campaign, Plan
+from flashlift.domain import Campaign, Plan
+from flashlift.limits import Appearances
 from flashlift.planning.check import check
 from flashlift.planning.finding import Broken, place
 from flashlift.planning.tolls import PricedRow, Tolls, priced_rows
