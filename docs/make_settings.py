@@ -26,7 +26,7 @@ def table(model: type[BaseModel]) -> list[str]:
     rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         if sub_model(field.annotation) is not None:
-            default = f"see [[{name}]] below"
+            default = "see below"
         elif field.is_required():
             default = "required"
         else:
@@ -55,7 +55,8 @@ def type_name(annotation: Any) -> str:
         return ", ".join(str(name) for name in get_args(annotation))
     text = getattr(annotation, "__name__", str(annotation)) if not get_args(annotation) else str(annotation)
     for old, new in (
-        ("pathlib.", ""), ("datetime.", ""), ("flashlift.settings.", ""), ("<class '", ""), ("'>", ""),
+        ("pathlib.", ""), ("datetime.", ""), ("flashlift.settings.", ""), ("flashlift.limit_settings.", ""),
+        ("<class '", ""), ("'>", ""),
         (" | None", ""), ("typing.", ""),
     ):  # fmt: skip
         text = text.replace(old, new)
@@ -73,7 +74,8 @@ def page() -> str:
         for inner, part in model.model_fields.items():
             below = sub_model(part.annotation)
             if below is not None:
-                head = f"### `[[{name}.{inner}]]`"
+                many = get_origin(part.annotation) is list
+                head = f"### `[[{name}.{inner}]]`" if many else f"### `[{name}.{inner}]`"
                 lines += [head, "", (below.__doc__ or "").strip(), "", *table(below), ""]
     return "\n".join(lines)
 

@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashlift.errors import SettingsError
-from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor
+from flashlift.limits import (
+    Appearances,
+    Blackout,
+    BrandCount,
+    Budget,
+    CategoryCount,
+    Excluded,
+    MarginFloor,
+    NotAboveCompetitor,
+    Pinned,
+    ReferencePrice,
+)
 from flashlift.settings import Settings, load_settings
 
 MINIMAL = """
@@ -54,6 +65,15 @@ def test_key_never_lies_in_the_work_folder_by_default(tmp_path: Path) -> None:
         (MINIMAL + "[campaign]\nslots = [{at = 10:00:00, hours = 9, positions = 2}, {at = 12:00:00, hours = 2,"
          " positions = 2}]\n", "runs into the next one"),
         (MINIMAL + "[[campaign.categories]]\ncategory = 'a'\nminimum = 3\nmaximum = 2\n", "below minimum"),
+        (MINIMAL + "[[campaign.brands]]\nbrand = 'a'\nmaximum = -1\n", "campaign.brands.0.maximum = -1"),
+        (MINIMAL + "[[campaign.brands]]\nbrand = ''\n", "campaign.brands.0.brand = ''"),
+        (MINIMAL + "[campaign.reference_price]\npolicy = 'own'\n", "days belongs to policy = 'own', which needs it"),
+        (MINIMAL + "[campaign.reference_price]\nminimum = 0.5\nmaximum = 0.1\n", "below minimum 0.5"),
+        (MINIMAL + "[campaign.reference_price]\npolicy = 'us'\n", "campaign.reference_price.policy = 'us'"),
+        (MINIMAL + "[[campaign.pinned]]\nitem = 'a'\ndiscount = 20\n", "campaign.pinned.0.discount = 20"),
+        (MINIMAL + "[[campaign.pinned]]\nitm = 'a'\n", "pinned.0.item is missing"),
+        (MINIMAL + "[[campaign.blackouts]]\nstart = 2030-01-02T00:00:00Z\nend = 2030-01-01T00:00:00Z\n",
+         "is not after its start"),
         (MINIMAL + "[language]\nsteps = ['mask', 'mask']\n", "name a step twice"),
         (MINIMAL + "[language]\nsteps = ['sing']\n", "language.steps.0 = 'sing'"),
         (MINIMAL + "[language]\nmodle = 'auto'\n", "Did you mean 'model'"),
@@ -136,3 +156,39 @@ def test_slots_are_ordered_and_never_overlap(days: int, zone: str) -> None:
     slots = settings.build_campaign(datetime(2024, 3, 1, tzinfo=UTC)).slots  # spans the changes of the clocks
     assert all(a.end <= b.start for a, b in pairwise(slots))
     assert all(slot.hours == 4.0 for slot in slots)
+
+
+def test_limits_become_those_of_the_campaign(tmp_path: Path) -> None:
+    text = """
+[campaign]
+not_above_competitor = true
+[campaign.reference_price]
+policy = "own"
+days = 60
+maximum = 0.5
+[[campaign.brands]]
+brand = "Acme"
+maximum = 3
+[[campaign.blackouts]]
+start = 2030-03-08T00:00:00+01:00
+end = 2030-03-09T00:00:00
+category = "wine"
+[[campaign.pinned]]
+item = "A-1"
+discount = 0.2
+"""
+    limits = load_settings(write(tmp_path, MINIMAL + text)).build_campaign(datetime(2030, 3, 1, tzinfo=UTC)).limits
+    assert limits[1:] == (
+        BrandCount(brand="Acme", maximum=3),
+        MarginFloor(margin_frac=0.1),
+        ReferencePrice(maximum_frac=0.5, policy="the merchant's own, 60 days"),
+        NotAboveCompetitor(),
+        Blackout(start=datetime(2030, 3, 7, 23, tzinfo=UTC), end=datetime(2030, 3, 9, tzinfo=UTC), category="wine"),
+        Pinned(item_id="A-1", discount_frac=0.2),
+    )
+
+
+def test_a_blackout_that_is_over_is_refused(tmp_path: Path) -> None:
+    text = "[[campaign.blackouts]]\nstart = 2029-12-24T00:00:00Z\nend = 2029-12-26T00:00:00Z\n"
+    with pytest.raises(SettingsError, match=r"until 2029-12-26 00:00 UTC is over before the campaign begins"):
+        load_settings(write(tmp_path, MINIMAL + text)).build_campaign(datetime(2030, 3, 1, tzinfo=UTC))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 __all__ = [
     "Appearances",
+    "Blackout",
+    "BrandCount",
     "Budget",
     "CategoryCount",
     "Excluded",
     "Limit",
     "MarginFloor",
+    "NotAboveCompetitor",
+    "Pinned",
+    "ReferencePrice",
 ]
 
 
@@ -22,6 +28,19 @@ class CategoryCount:
     """
 
     category: str
+    minimum: int = 0
+    maximum: int | None = None
+    per_slot: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrandCount:
+    """Between `minimum` and `maximum` offers of one brand, in each slot or in the whole campaign.
+
+    The brand is written as in the items table; items without a brand belong to none.
+    """
+
+    brand: str
     minimum: int = 0
     maximum: int | None = None
     per_slot: bool = False
@@ -56,4 +75,73 @@ class Excluded:
     item_ids: tuple[str, ...]
 
 
-Limit = CategoryCount | Budget | MarginFloor | Appearances | Excluded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferencePrice:
+    """Every offer is (reference - price) / reference below the item's reference price, within a range.
+
+    The reference is the column `reference_price` of the items: the lowest price of so many days before the sale, as
+    the law or the merchant counts it (`flashlift.events.ReferencePolicy`).
+
+    Args:
+        minimum_frac: least discount on the reference; 0 forbids prices above it.
+        maximum_frac: most discount on the reference.
+        unknown_may_run: whether an item without a known reference may run. It may not unless this is set: a
+            reduction that cannot be proven is the shop's risk.
+        policy: whose rule the reference follows and since when, for the record.
+    """
+
+    minimum_frac: float = 0.0
+    maximum_frac: float = 1.0
+    unknown_may_run: bool = False
+    policy: str = "the merchant's own"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAboveCompetitor:
+    """No offer costs more than the item at a competitor, the column `competitor_price` of the items.
+
+    An item without a known competitor's price may run at any price.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blackout:
+    """No offer of these items, or of a category and everything below it, at any moment in [start, end), UTC.
+
+    An offer is live for its whole slot, so every slot that overlaps the window is closed to them. With neither items
+    nor a category it is closed to all.
+    """
+
+    start: datetime
+    end: datetime
+    item_ids: tuple[str, ...] = ()
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """The item is in the plan, at least once.
+
+    Args:
+        item_id: the item.
+        slot_id: in this slot; None: in any.
+        discount_frac: a step of the ladder; all its offers in that slot, or in any, are at this step. None: at any.
+    """
+
+    item_id: str
+    slot_id: str | None = None
+    discount_frac: float | None = None
+
+
+Limit = (
+    CategoryCount
+    | BrandCount
+    | Budget
+    | MarginFloor
+    | Appearances
+    | Excluded
+    | ReferencePrice
+    | NotAboveCompetitor
+    | Blackout
+    | Pinned
+)

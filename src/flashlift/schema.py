@@ -20,6 +20,7 @@ __all__ = [
     "Items",
     "Promotions",
     "Rejected",
+    "SaleFacts",
     "SaleItems",
     "Stores",
     "Tables",
@@ -73,6 +74,14 @@ class SaleItems(dy.Schema):
     stock = dy.Int64(min=0)
     cost_assumed = dy.Bool()
     stock_assumed = dy.Bool()
+
+
+class SaleFacts(dy.Schema):
+    """What a table SaleItems may hold beside, each column where a limit asks for it; absent and null are unknown."""
+
+    item_id = dy.String(primary_key=True)
+    reference_price = dy.Float64(nullable=True, min_exclusive=0.0)  # lowest of so many days before the sale
+    competitor_price = dy.Float64(nullable=True, min_exclusive=0.0)
 
 
 class ItemHistory(dy.Schema):

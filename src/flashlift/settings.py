@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from flashlift.domain import Campaign, Costs, Slot
 from flashlift.errors import SettingsError
 from flashlift.holiday import holiday_days
-from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor
+from flashlift.limit_settings import Discount, Fraction, LimitSettings, Section
+from flashlift.limits import Blackout
 
 __all__ = ["Settings", "load_settings"]
 
@@ -44,15 +45,9 @@ def _known_country(code: str) -> str:
 
 Country = Annotated[str, AfterValidator(_known_country)]
 TimeZone = Annotated[str, AfterValidator(_known_timezone)]
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-Discount = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ShopSettings(_Section):
+class ShopSettings(Section):
     """The shop and where its work is kept."""
 
     name: str = Field(description="name in reports")
@@ -67,7 +62,7 @@ class ShopSettings(_Section):
     seed: int = Field(default=0, ge=0, description="seed of everything random")
 
 
-class SourceSettings(_Section):
+class SourceSettings(Section):
     """One source of rows: a file in a known format, a table with a column mapping, or a SQL query."""
 
     format: str = Field(description="csv, parquet, ndjson, sql, or an adapter: see docs/data.md")
@@ -89,7 +84,7 @@ class SourceSettings(_Section):
         return self
 
 
-class CleaningSettings(_Section):
+class CleaningSettings(Section):
     """Rules for rows; every rejected row is kept with the rule it broke."""
 
     service_codes: list[str] = Field(
@@ -101,14 +96,14 @@ class CleaningSettings(_Section):
     rates: dict[str, float] = Field(default_factory=dict, description="currency = factor to the shop's currency")
 
 
-class SplitSettings(_Section):
+class SplitSettings(Section):
     """Held-out windows at the end of the log."""
 
     valid_days: int = Field(default=28, ge=1, description="days for early stopping and calibration")
     test_days: int = Field(default=28, ge=1, description="last days of the log, for judging; a forecast needs 7")
 
 
-class AssumptionSettings(_Section):
+class AssumptionSettings(Section):
     """Stands in for what the log does not hold. Figures that depend on it are marked."""
 
     unit_cost_frac: Fraction = Field(default=0.6, description="unit cost as a share of list price, where unknown")
@@ -124,7 +119,7 @@ class AssumptionSettings(_Section):
     )
 
 
-class BehaviorSettings(_Section):
+class BehaviorSettings(Section):
     """Size, budget and place of the behavior model."""
 
     size: Literal["small", "base", "large"] = Field(
@@ -146,7 +141,7 @@ class BehaviorSettings(_Section):
     )
 
 
-class LanguageSettings(_Section):
+class LanguageSettings(Section):
     """The language model: it reads the items' texts, so that new items work on their first day."""
 
     model: str = Field(
@@ -167,7 +162,7 @@ class LanguageSettings(_Section):
         return self
 
 
-class SlotSettings(_Section):
+class SlotSettings(Section):
     """A daily window of the campaign, in the campaign's time zone."""
 
     at: time
@@ -175,22 +170,7 @@ class SlotSettings(_Section):
     positions: int = Field(ge=1)
 
 
-class CategorySettings(_Section):
-    """Between `minimum` and `maximum` offers of a category, per slot or in the whole campaign."""
-
-    category: str
-    minimum: int = Field(default=0, ge=0)
-    maximum: int | None = Field(default=None, ge=0)
-    per_slot: bool = False
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.maximum is not None and self.maximum < self.minimum:
-            raise ValueError(f"maximum {self.maximum} is below minimum {self.minimum}")
-        return self
-
-
-class CampaignSettings(_Section):
+class CampaignSettings(LimitSettings):
     """The sale to plan."""
 
     start: date | None = Field(
@@ -210,12 +190,6 @@ class CampaignSettings(_Section):
         default=[0.1, 0.15, 0.2, 0.25, 0.3, 0.4], min_length=1, description="discounts allowed, of the list price"
     )
     price_ending: Fraction | None = Field(default=None, description="fractional ending of prices, such as 0.99")
-    margin_floor: float | None = Field(default=0.1, lt=1, description="(price - cost) / price of every offer")
-    budget: float | None = Field(default=None, gt=0, description="total discount given, in shop currency")
-    appearances: int = Field(default=1, ge=1, description="how often an item may appear")
-    cool_down_hours: float = Field(default=24.0, ge=0, description="pause between two appearances of an item")
-    excluded: list[str] = Field(default_factory=list, description="item ids never offered")
-    categories: list[CategorySettings] = Field(default_factory=list)
     candidates: int = Field(
         default=5000, ge=1, description="only so many items that sold most in the last 56 days are considered"
     )
@@ -238,7 +212,7 @@ class CampaignSettings(_Section):
         return self
 
 
-class ExperimentSettings(_Section):
+class ExperimentSettings(Section):
     """The test that will judge the sale."""
 
     name: str = "flash-sale"
@@ -250,7 +224,7 @@ class ExperimentSettings(_Section):
 HORIZONS_HOURS = (24.0, 72.0, 168.0, 336.0)
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole settings file."""
 
     shop: ShopSettings
@@ -322,21 +296,17 @@ class Settings(_Section):
                 f"campaign.start {first} lies before the end of the log ({log_end:%Y-%m-%d}). "
                 "Give a later day, or leave campaign.start out."
             )
-        limits: list[Limit] = [Appearances(maximum=c.appearances, cool_down_hours=c.cool_down_hours)]
-        limits += [
-            CategoryCount(category=k.category, minimum=k.minimum, maximum=k.maximum, per_slot=k.per_slot)
-            for k in c.categories
-        ]
-        if c.margin_floor is not None:
-            limits.append(MarginFloor(margin_frac=c.margin_floor))
-        if c.budget is not None:
-            limits.append(Budget(amount=c.budget))
-        if c.excluded:
-            limits.append(Excluded(item_ids=tuple(c.excluded)))
+        limits = tuple(c.limits())
+        for limit in limits:
+            if isinstance(limit, Blackout) and limit.end <= slots[0].start:
+                raise SettingsError(
+                    f"The blackout until {limit.end:%Y-%m-%d %H:%M} UTC is over before the campaign begins on "
+                    f"{slots[0].start:%Y-%m-%d}. Correct its year, or drop it."
+                )
         return Campaign(
             slots=tuple(slots),
             ladder=tuple(sorted(set(c.ladder))),
-            limits=tuple(limits),
+            limits=limits,
             costs=self.costs(),
             quota_quantile=c.quota_quantile,
             price_ending=c.price_ending,

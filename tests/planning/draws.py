@@ -11,7 +11,19 @@ import polars as pl
 from hypothesis import strategies as st
 
 from flashlift.domain import Campaign, Costs, Slot
-from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor
+from flashlift.limits import (
+    Appearances,
+    Blackout,
+    BrandCount,
+    Budget,
+    CategoryCount,
+    Excluded,
+    Limit,
+    MarginFloor,
+    NotAboveCompetitor,
+    Pinned,
+    ReferencePrice,
+)
 from flashlift.protocols import FloatArray, IntArray, SparseEffects
 
 FRIDAY = datetime(2030, 3, 1, 18, tzinfo=UTC)
@@ -102,6 +114,18 @@ def catalog(
     )
 
 
+def with_facts(items: pl.DataFrame) -> pl.DataFrame:
+    """The same items with what some limits ask for, known of some of them."""
+    return items.with_columns(
+        reference_price=pl.col("list_price") * cycle(items, 1.0, 0.9, 0.75, None),
+        competitor_price=pl.col("list_price") * cycle(items, 0.85, None, 1.1),
+    )
+
+
+def cycle(items: pl.DataFrame, *values: float | str | None) -> pl.Series:
+    return pl.Series([values[k % len(values)] for k in range(items.height)])
+
+
 def slots_every(n: int, *, positions: int = 2, hours: float = 2.0, every: float = 24.0) -> tuple[Slot, ...]:
     """Slots `s0`, `s1` ..., each `hours` long, one every `every` hours."""
     starts = [FRIDAY + timedelta(hours=every * k) for k in range(n)]
@@ -112,7 +136,48 @@ def slots_every(n: int, *, positions: int = 2, hours: float = 2.0, every: float 
 
 
 @st.composite
-def limits(draw: st.DrawFn, n_items: int) -> tuple[Limit, ...]:
+def merchant_limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladder: Sequence[float]) -> Limit:
+    """One of the limits that few campaigns have."""
+    item = st.sampled_from([f"i{k}" for k in range(n_items)])
+    slot = st.sampled_from([slot.slot_id for slot in slots])
+    hours = st.integers(-2, 30)
+    return draw(
+        st.one_of(
+            st.builds(
+                BrandCount,
+                brand=st.just("acme"),
+                minimum=st.integers(0, 1),
+                maximum=st.none() | st.integers(1, 3),
+                per_slot=st.booleans(),
+            ),
+            st.builds(
+                ReferencePrice,
+                minimum_frac=st.sampled_from([-0.1, 0.0, 0.05, 0.1]),
+                maximum_frac=st.sampled_from([0.2, 0.5, 1.0]),
+                unknown_may_run=st.booleans(),
+            ),
+            st.just(NotAboveCompetitor()),
+            st.builds(
+                lambda start, length, items, category: Blackout(
+                    start=FRIDAY + timedelta(hours=start),
+                    end=FRIDAY + timedelta(hours=start + length),
+                    item_ids=items,
+                    category=category,
+                ),
+                hours,
+                st.integers(1, 24),
+                st.lists(item, max_size=2, unique=True).map(tuple),
+                st.sampled_from([None, "home"]),
+            ),
+            st.builds(
+                Pinned, item_id=item, slot_id=st.none() | slot, discount_frac=st.none() | st.sampled_from(ladder)
+            ),
+        )
+    )
+
+
+@st.composite
+def limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladder: Sequence[float]) -> tuple[Limit, ...]:
     """Any mix of limits, few of them impossible."""
     kinds: list[Limit] = []
     if draw(st.booleans()):
@@ -131,6 +196,7 @@ def limits(draw: st.DrawFn, n_items: int) -> tuple[Limit, ...]:
         kinds.append(
             Excluded(item_ids=tuple(draw(st.sets(st.sampled_from([f"i{k}" for k in range(n_items)]), max_size=2))))
         )
+    kinds += draw(st.lists(merchant_limits(n_items, slots, ladder), max_size=2))
     return tuple(kinds)
 
 
@@ -157,7 +223,7 @@ def worlds(draw: st.DrawFn, *, max_items: int = 6, max_slots: int = 4, max_steps
     campaign = Campaign(
         slots=slots,
         ladder=tuple(ladder),
-        limits=draw(limits(n_items)),
+        limits=draw(limits(n_items, slots, ladder)),
         costs=draw(
             st.builds(
                 Costs,
@@ -170,8 +236,10 @@ def worlds(draw: st.DrawFn, *, max_items: int = 6, max_slots: int = 4, max_steps
         price_ending=draw(st.sampled_from([None, 0.99, 0.95])),
     )
     stock = draw(st.sampled_from([8, 40, 500]))
+    items = catalog(rng, n_items, stock=stock)
+    items = items.with_columns(brand=cycle(items, "acme", None, "zen"))
     return World(
         campaign=campaign,
-        items=catalog(rng, n_items, stock=stock),
+        items=with_facts(items) if draw(st.booleans()) else items,
         draws=log_linear(rng, n_items, slots, draw(st.integers(1, 6)), cross=draw(st.booleans())),
     )

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from tests.planning.draws import World
 
 from flashlift.domain import Offer, Slot
-from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, Limit, MarginFloor
+from flashlift.limits import (
+    Appearances,
+    Blackout,
+    BrandCount,
+    Budget,
+    CategoryCount,
+    Excluded,
+    Limit,
+    MarginFloor,
+    NotAboveCompetitor,
+    Pinned,
+    ReferencePrice,
+)
 
 
 def joint_value(offers: Sequence[Offer], world: World, draw: int) -> float:
@@ -67,19 +79,39 @@ def amounts(offers: Sequence[Offer], world: World) -> dict[tuple[str, str], floa
     for name, row in rows.items():
         over["stock", name] = sum(offer.quota for offer in offers if offer.item_id == name) - row["stock"]
     for limit in world.campaign.limits:
-        over |= _of_limit(limit, offers, rows, slots)
+        over |= _of_limit(limit, offers, rows, slots, world)
     return {what: amount for what, amount in over.items() if amount > 1e-9}
 
 
-def _of_limit(
-    limit: Limit, offers: Sequence[Offer], rows: dict, slots: dict[str, Slot]
+def _of_limit(  # noqa: PLR0911
+    limit: Limit, offers: Sequence[Offer], rows: dict, slots: dict[str, Slot], world: World
 ) -> dict[tuple[str, str], float]:
     match limit:
         case CategoryCount():
-            name, counted = f"category[{limit.category}]", _counts(limit, offers, rows, slots)
-            short = {(f"{name} minimum", where): limit.minimum - count for where, count in counted.items()}
-            most = np.inf if limit.maximum is None else limit.maximum
-            return short | {(f"{name} maximum", where): count - most for where, count in counted.items()}
+            mine = [o for o in offers if (rows[o.item_id]["category"] + "/").startswith(limit.category + "/")]
+            return _counts(f"category[{limit.category}]", limit, mine, slots)
+        case BrandCount():
+            mine = [o for o in offers if rows[o.item_id]["brand"] == limit.brand]
+            return _counts(f"brand[{limit.brand}]", limit, mine, slots)
+        case Pinned():
+            return _pinned(limit, offers, rows, 0.005 if world.campaign.price_ending is None else 0.505)
+        case ReferencePrice():
+            known = {o: rows[o.item_id].get("reference_price") for o in offers}
+            cut = {o: 1 - o.price / price for o, price in known.items() if price is not None}
+            missing = {o: np.inf for o, price in known.items() if price is None and not limit.unknown_may_run}
+            off = {o: max(limit.minimum_frac - one, one - limit.maximum_frac) for o, one in cut.items()}
+            return {("reference price", _place(o)): amount for o, amount in (off | missing).items()}
+        case NotAboveCompetitor():
+            theirs = {o: rows[o.item_id].get("competitor_price") for o in offers}
+            return {("competitor", _place(o)): o.price - price for o, price in theirs.items() if price is not None}
+        case Blackout():
+            return {
+                ("blackout", _place(o)): _hours(max(slot.start, limit.start), min(slot.end, limit.end))
+                for o, slot in ((o, slots[o.slot_id]) for o in offers)
+                if o.item_id in limit.item_ids
+                or rows[o.item_id]["category"] == limit.category
+                or (not limit.item_ids and limit.category is None)
+            }
         case Budget():
             given = sum((rows[o.item_id]["list_price"] - o.price) * o.expected_units for o in offers)
             return {("budget", "campaign, as stated"): given - limit.amount}
@@ -99,13 +131,30 @@ def _place(offer: Offer) -> str:
     return f"{offer.item_id} in {offer.slot_id}"
 
 
-def _counts(limit: CategoryCount, offers: Sequence[Offer], rows: dict, slots: dict[str, Slot]) -> dict[str, int]:
+def _hours(start: datetime, end: datetime) -> float:
+    return (end - start) / timedelta(hours=1)
+
+
+def _counts(
+    name: str, limit: CategoryCount | BrandCount, mine: Sequence[Offer], slots: dict[str, Slot]
+) -> dict[tuple[str, str], float]:
     counted = dict.fromkeys(slots if limit.per_slot else ["campaign"], 0)
-    for offer in offers:
-        category = rows[offer.item_id]["category"]
-        if category == limit.category or category.startswith(limit.category + "/"):
-            counted[offer.slot_id if limit.per_slot else "campaign"] += 1
-    return counted
+    for offer in mine:
+        counted[offer.slot_id if limit.per_slot else "campaign"] += 1
+    short = {(f"{name} minimum", where): limit.minimum - count for where, count in counted.items()}
+    most = np.inf if limit.maximum is None else limit.maximum
+    return short | {(f"{name} maximum", where): count - most for where, count in counted.items()}
+
+
+def _pinned(limit: Pinned, offers: Sequence[Offer], rows: dict, near: float) -> dict[tuple[str, str], float]:
+    mine = [o for o in offers if o.item_id == limit.item_id and limit.slot_id in {None, o.slot_id}]
+    where = limit.item_id if limit.slot_id is None else f"{limit.item_id} in {limit.slot_id}"
+    if not mine:
+        return {("pinned", where): 1.0}
+    if limit.discount_frac is None:
+        return {}
+    off = {_place(o): abs(o.price - rows[o.item_id]["list_price"] * (1 - limit.discount_frac)) for o in mine}
+    return {("pinned", where): amount for where, amount in off.items() if amount > near}
 
 
 def _rests(limit: Appearances, offers: Sequence[Offer], slots: dict[str, Slot]) -> dict[tuple[str, str], float]:

@@ -16,7 +16,21 @@ from flashlift.planning import check, check_value
 from flashlift.planning.check_facts import read_facts
 from flashlift.protocols import SparseEffects
 
-COUNTED = ("positions", "stock", "category", "budget", "margin floor", "appearances", "cool-down", "excluded")
+COUNTED = (
+    "positions",
+    "stock",
+    "category",
+    "budget",
+    "margin floor",
+    "appearances",
+    "cool-down",
+    "excluded",
+    "brand",
+    "pinned",
+    "reference price",
+    "competitor",
+    "blackout",
+)
 
 
 @st.composite

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,23 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from polars.testing import assert_frame_equal
-from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
+from tests.planning.draws import FRIDAY, World, catalog, log_linear, slots_every, worlds
 
 from flashlift import artifacts
 from flashlift.domain import Campaign, Costs, Plan, PlanStatus
 from flashlift.errors import ArtifactError, InfeasibleError
-from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor
+from flashlift.limits import (
+    Appearances,
+    Blackout,
+    BrandCount,
+    Budget,
+    CategoryCount,
+    Excluded,
+    MarginFloor,
+    NotAboveCompetitor,
+    Pinned,
+    ReferencePrice,
+)
 from flashlift.planning import best_sellers, check, load_plan, plan_table, recheck, save_plan, solve
 
 
@@ -49,6 +61,11 @@ def test_every_kind_of_limit_survives(tmp_path: Path) -> None:
             Budget(amount=1.5),
             CategoryCount(category="限时", maximum=None, per_slot=True),
             Excluded(item_ids=("a", "b")),
+            Blackout(start=FRIDAY, end=FRIDAY + timedelta(hours=1), item_ids=("i0",)),
+            BrandCount(brand="限时", minimum=1),
+            Pinned(item_id="i0", discount_frac=0.1),
+            ReferencePrice(minimum_frac=0.05, policy="ours"),
+            NotAboveCompetitor(),
             MarginFloor(margin_frac=-0.1),
         ),
         costs=Costs(return_frac=0.1, return_cost=1.0, holding_cost=0.5),

@@ -7,6 +7,7 @@ from flashlift.events.clean import RULES, Cleaning
 from flashlift.events.formats import ADAPTERS
 from flashlift.events.ingest import FileReport, IngestReport, ingest
 from flashlift.events.quality import Quality, quality
+from flashlift.events.reference_price import POLICIES, ReferencePolicy, reference_prices
 from flashlift.events.sale_items import ItemAssumptions, sale_items
 from flashlift.events.sessions import sessionize
 from flashlift.events.source import EVENT_NAMES, Source
@@ -16,18 +17,21 @@ from flashlift.events.store import open_store, rejected_rows
 __all__ = [
     "ADAPTERS",
     "EVENT_NAMES",
+    "POLICIES",
     "RULES",
     "Cleaning",
     "FileReport",
     "IngestReport",
     "ItemAssumptions",
     "Quality",
+    "ReferencePolicy",
     "Source",
     "before",
     "bundled",
     "ingest",
     "open_store",
     "quality",
+    "reference_prices",
     "rejected_rows",
     "sale_items",
     "sessionize",

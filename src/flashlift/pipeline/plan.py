@@ -18,7 +18,7 @@ from flashlift.pipeline.shop import Shop
 from flashlift.pipeline.spreadsheet import spreadsheet
 from flashlift.pipeline.trust import basis, sensitivity, stock
 from flashlift.protocols import DemandDraws, Progress, silent
-from flashlift.schema import Events, SaleItems
+from flashlift.schema import Events, SaleFacts, SaleItems
 from flashlift.settings import Settings
 from flashlift.stats.moments import Moments
 
@@ -113,7 +113,7 @@ def sale_items(settings: Settings, shop: Shop) -> pl.DataFrame:
 def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> dict[str, pl.DataFrame]:
     c, seed = settings.campaign, settings.shop.seed
     campaign = settings.build_campaign(shop.split.test_end)
-    items = sale_items(settings, shop)
+    items = _with_facts(sale_items(settings, shop), campaign, settings, shop)
     model = demand.FittedDemand.load(shop.folder / "demand")
     seen, unseen = (
         model.draw(items, campaign.slots, c.n_draws, rng=rng) for rng in np.random.default_rng(seed).spawn(2)
@@ -157,6 +157,16 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
         .join(titles, on=SaleItems.item_id.name, how="left"),
         "design": pl.DataFrame({"text": [_design(settings, shop, best, campaign, items, unseen, expected)]}),
     }
+
+
+def _with_facts(items: pl.DataFrame, campaign: Campaign, settings: Settings, shop: Shop) -> pl.DataFrame:
+    """The columns of SaleFacts that the campaign's limits ask for."""
+    asked = settings.campaign.reference_price
+    if asked is None:
+        return items
+    start = campaign.slots[0].start
+    known = events.reference_prices(shop.tables, at=shop.split.test_end, start=start, policy=asked.rule())
+    return items.join(known, on=SaleFacts.item_id.name, how="left", maintain_order="left")
 
 
 def _placebo(shop: Shop) -> pl.DataFrame:

@@ -24,9 +24,14 @@ both. A broken plan never makes it fail; whatever is wrong becomes a finding (`B
 | appearances | offers | beyond the maximum |
 | cool-down | hours | missing between two appearances |
 | category[...] minimum, maximum | offers | missing or too many |
+| brand[...] minimum, maximum | offers | missing or too many |
+| pinned | offers or currency | not in the plan; distance to the step it is pinned at |
 | budget | currency | beyond the amount: on the units stated, on the plan's own draws, on fresh draws |
 | margin floor | fraction | margin missing |
 | excluded | offers | an excluded item |
+| reference price | fraction | reduction on it missing or too much; no reference known |
+| competitor | currency | above the competitor's price |
+| blackout | hours | of the slot within a window that is closed to the item |
 | demand | units | the draws give no finite number of units for the offer |
 | costs | fraction | the campaign's costs are no costs, so that no plan has a value |
 | expected units, expected value | units, currency | stated less recomputed |

@@ -13,20 +13,23 @@ import polars as pl
 
 from flashlift.domain import Campaign, Offer, Slot
 from flashlift.planning.finding import number
-from flashlift.schema import SaleItems
+from flashlift.schema import SaleFacts, SaleItems
 
 __all__ = ["Facts", "ItemFacts", "can_run", "read_facts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemFacts:
-    """The raw row of an item; `row` counts the items table from 0."""
+    """The raw row of an item; `row` counts the items table from 0, and what the table lacks is nan or None."""
 
     row: int
     category: str
+    brand: str | None
     list_price: float
     unit_cost: float
     stock: float
+    reference_price: float
+    competitor_price: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +80,12 @@ def _items(offers: Sequence[Offer], items: pl.DataFrame) -> dict[str, ItemFacts]
         facts = ItemFacts(
             row=row["_row"],
             category=row[SaleItems.category.name] or "",
+            brand=row[SaleItems.brand.name],
             list_price=number(row[SaleItems.list_price.name]),
             unit_cost=number(row[SaleItems.unit_cost.name]),
             stock=number(row[SaleItems.stock.name]),
+            reference_price=number(row.get(SaleFacts.reference_price.name)),
+            competitor_price=number(row.get(SaleFacts.competitor_price.name)),
         )
         if times[row[key]] == 1 and _sound(facts):
             known[row[key]] = facts

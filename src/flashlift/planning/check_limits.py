@@ -14,13 +14,24 @@ from itertools import combinations
 from typing import Any
 
 from flashlift.domain import Campaign, Offer, Slot
-from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor
+from flashlift.limits import (
+    Appearances,
+    Blackout,
+    BrandCount,
+    Budget,
+    CategoryCount,
+    Excluded,
+    MarginFloor,
+    NotAboveCompetitor,
+    Pinned,
+    ReferencePrice,
+)
 from flashlift.planning.check_facts import Facts, ItemFacts
+from flashlift.planning.check_offers import offer_broken, tag_broken, tag_reach
 from flashlift.planning.finding import Broken, excess, number, place
 
 __all__ = ["budget_broken", "limits_broken"]
 
-CENT = 0.01
 ROUNDING = 1e-9
 
 
@@ -31,13 +42,13 @@ def limits_broken(offers: Sequence[Offer], campaign: Campaign, facts: Facts) -> 
     """
     broken = [
         *_strangers(offers, facts),
-        *(b for offer in offers for b in _tag(offer, campaign, facts)),
+        *(b for offer in offers for b in tag_broken(offer, _item(offer, facts), campaign)),
         *_quotas(offers, facts),
         *_places(offers, facts),
         *_one_price(offers, facts),
     ]
     for limit in campaign.limits:
-        broken += _limit(limit, offers, facts)
+        broken += _limit(limit, offers, campaign, facts)
     return broken
 
 
@@ -63,57 +74,6 @@ def _item(offer: Offer, facts: Facts) -> ItemFacts | None:
 
 def _slot(offer: Offer, facts: Facts) -> Slot | None:
     return facts.slots[offer.slot_id][1] if isinstance(offer.slot_id, str) and offer.slot_id in facts.slots else None
-
-
-def _tag(offer: Offer, campaign: Campaign, facts: Facts) -> Iterator[Broken]:
-    """The price is one: a step of the ladder, with the campaign's ending, below list price, with the discount said."""
-    price, where = number(offer.price), place(offer)
-    low = excess(CENT, price, ROUNDING) if math.isfinite(price) else math.inf
-    if low is not None:
-        yield Broken(limit="price", where=where, amount=low, unit="currency")
-    if not math.isfinite(price):
-        return
-    off = _off_ending(price, campaign.price_ending)
-    if not off <= ROUNDING * max(1.0, abs(price)):
-        yield Broken(limit="price ending", where=where, amount=_size(off), unit="currency")
-    item = _item(offer, facts)
-    if item is None:
-        return
-    between = _off_ladder(price, item.list_price, campaign)
-    if between is not None:
-        yield Broken(limit="ladder", where=where, amount=between, unit="currency")
-    if not price < item.list_price:
-        yield Broken(limit="below list price", where=where, amount=price - item.list_price, unit="currency")
-    wrong = number(offer.discount_frac) - (1.0 - price / item.list_price)
-    if not abs(wrong) <= ROUNDING:
-        yield Broken(limit="discount", where=where, amount=_size(wrong), unit="fraction")
-
-
-def _size(amount: float) -> float:
-    return amount if math.isfinite(amount) else math.inf
-
-
-def _off_ending(price: float, ending: object) -> float:
-    """Distance to the nearest price with the ending, or to the nearest cent where there is none."""
-    if ending is None:
-        return abs(price - round(price, 2))
-    tail = number(ending)
-    return abs(price - tail - round(price - tail)) if math.isfinite(tail) else math.inf
-
-
-def _off_ladder(price: float, list_price: float, campaign: Campaign) -> float | None:
-    """Distance to the nearest step, where the rounding to cent and ending does not explain it.
-
-    An ending may not round a price up beyond the smallest discount allowed.
-    """
-    steps = [list_price * (1.0 - step) for step in map(number, campaign.ladder) if 0.0 < step < 1.0]
-    if not steps:
-        return math.inf
-    off = min(abs(step - price) for step in steps)
-    reach = CENT / 2 if campaign.price_ending is None else 0.5 + CENT / 2  # first to the cent, then to the ending
-    if off <= reach + ROUNDING and price <= max(steps) + CENT / 2 + ROUNDING:
-        return None
-    return off
 
 
 def _quotas(offers: Sequence[Offer], facts: Facts) -> Iterator[Broken]:
@@ -175,41 +135,57 @@ def _both(one: Offer, other: Offer) -> str:
     return f"{one.item_id} in {one.slot_id} and {other.slot_id}"
 
 
-def _limit(limit: Any, offers: Sequence[Offer], facts: Facts) -> Iterator[Broken]:
+def _limit(limit: Any, offers: Sequence[Offer], campaign: Campaign, facts: Facts) -> Iterator[Broken]:
+    known = [(offer, item) for offer in offers if (item := _item(offer, facts)) is not None]
     match limit:
         case CategoryCount() if limit.category:
-            yield from _category(limit, offers, facts)
+            path = limit.category.split("/")
+            inside = [offer for offer, item in known if item.category.split("/")[: len(path)] == path]
+            yield from _counted(f"category[{limit.category}]", limit, inside, facts)
+        case BrandCount() if limit.brand:
+            inside = [offer for offer, item in known if item.brand == limit.brand]
+            yield from _counted(f"brand[{limit.brand}]", limit, inside, facts)
+        case Pinned():
+            yield from _pinned(limit, known, campaign)
         case Budget():
             yield from budget_broken(_stated_cost(offers, facts), limit, "campaign, as stated")
-        case MarginFloor():
-            yield from _margin_floor(limit, offers, facts)
         case Appearances():
             yield from _appearances(limit, offers, facts)
-        case Excluded():
+        case MarginFloor() | Excluded() | ReferencePrice() | NotAboveCompetitor() | Blackout():
             for offer in offers:
-                if offer.item_id in limit.item_ids:
-                    yield Broken(limit="excluded", where=place(offer), amount=1.0, unit="offers")
-        case _:  # a kind that is new here, or a category without a name: not understood is not kept
+                yield from offer_broken(limit, offer, _item(offer, facts), _slot(offer, facts))
+        case _:  # a kind that is new here, or a name that is empty: not understood is not kept
             yield Broken(limit="known limit", where=str(limit), amount=1.0, unit="limits")
 
 
-def _category(limit: CategoryCount, offers: Sequence[Offer], facts: Facts) -> Iterator[Broken]:
-    path = limit.category.split("/")
-    inside = [
-        offer
-        for offer in offers
-        if (item := _item(offer, facts)) is not None and item.category.split("/")[: len(path)] == path
-    ]
-    places: list[tuple[str, list[Offer]]] = [("campaign", inside)]
+def _counted(name: str, limit: CategoryCount | BrandCount, inside: Sequence[Offer], facts: Facts) -> Iterator[Broken]:
+    """Too few or too many of the offers that a limit counts."""
+    places: list[tuple[str, Sequence[Offer]]] = [("campaign", inside)]
     if limit.per_slot:
-        places = [(name, [offer for offer in inside if offer.slot_id == name]) for name in facts.slots]
+        places = [(slot_id, [offer for offer in inside if offer.slot_id == slot_id]) for slot_id in facts.slots]
     for where, here in places:
         short = excess(number(limit.minimum), len(here))
         if short is not None:
-            yield Broken(limit=f"category[{limit.category}] minimum", where=where, amount=short, unit="offers")
+            yield Broken(limit=f"{name} minimum", where=where, amount=short, unit="offers")
         over = None if limit.maximum is None else excess(len(here), number(limit.maximum))
         if over is not None:
-            yield Broken(limit=f"category[{limit.category}] maximum", where=where, amount=over, unit="offers")
+            yield Broken(limit=f"{name} maximum", where=where, amount=over, unit="offers")
+
+
+def _pinned(limit: Pinned, known: Sequence[tuple[Offer, ItemFacts]], campaign: Campaign) -> Iterator[Broken]:
+    """The item is there, in its slot, and nowhere at another step than its own."""
+    where = limit.item_id if limit.slot_id is None else f"{limit.item_id} in {limit.slot_id}"
+    mine = [pair for pair in known if pair[0].item_id == limit.item_id and limit.slot_id in {None, pair[0].slot_id}]
+    if not mine:
+        yield Broken(limit="pinned", where=where, amount=1.0, unit="offers")
+    if limit.discount_frac is None:
+        return
+    for offer, item in mine:
+        off = abs(number(offer.price) - item.list_price * (1.0 - number(limit.discount_frac)))
+        if not off <= tag_reach(campaign):
+            yield Broken(
+                limit="pinned", where=place(offer), amount=off if math.isfinite(off) else math.inf, unit="currency"
+            )
 
 
 def _stated_cost(offers: Sequence[Offer], facts: Facts) -> float:
@@ -221,17 +197,6 @@ def _stated_cost(offers: Sequence[Offer], facts: Facts) -> float:
             given, units = item.list_price - number(offer.price), number(offer.expected_units)
             spent += math.nan if math.isnan(given) or math.isnan(units) else max(given, 0.0) * max(units, 0.0)
     return spent
-
-
-def _margin_floor(limit: MarginFloor, offers: Sequence[Offer], facts: Facts) -> Iterator[Broken]:
-    for offer in offers:
-        item, price = _item(offer, facts), number(offer.price)
-        if item is None or not 0.0 < price < math.inf:
-            continue  # named already, and no share of such a price means anything
-        margin = (price - item.unit_cost) / price
-        short = excess(number(limit.margin_frac), margin, 2.0 * ROUNDING * max(1.0, 1.0 / price))
-        if short is not None:
-            yield Broken(limit="margin floor", where=place(offer), amount=short, unit="fraction")
 
 
 def _appearances(limit: Appearances, offers: Sequence[Offer], facts: Facts) -> Iterator[Broken]:

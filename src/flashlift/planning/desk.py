@@ -79,7 +79,7 @@ class Desk:
         """
         campaign = self.campaign if limits is None else replace(self.campaign, limits=limits)
         problem = Problem.of(campaign, self.items, self._draws)
-        value = np.where(problem.allowed[:, None, :], self._grid.value, np.float32(-np.inf))
+        value = np.where(problem.allowed.transpose(0, 2, 1), self._grid.value, np.float32(-np.inf))
         grid = replace(self._grid, value=value)
         pricer = Pricer.of(campaign, grid, families(campaign, self.items), threads=self.threads)
         start = np.array([self._prices.get(name, 0.0) for name in pricer.names]) if self._prices else None

@@ -7,15 +7,17 @@ whatever the number of offers. `flashlift.planning.limits` makes rows over given
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from flashlift.domain import Campaign
-from flashlift.limits import Appearances, Budget, CategoryCount
+from flashlift.limits import Appearances, BrandCount, Budget, CategoryCount, Pinned
+from flashlift.planning.windows import in_category
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleItems
 
@@ -77,7 +79,10 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
     for limit in campaign.limits:
         match limit:
             case CategoryCount():
-                found += _category(limit, campaign, items)
+                found += _counts(f"category[{limit.category}", limit, campaign, in_category(items, limit.category))
+            case BrandCount():
+                brand = (items[SaleItems.brand.name] == limit.brand).fill_null(value=False).to_numpy()
+                found += _counts(f"brand[{limit.brand}", limit, campaign, brand)
             case Budget():
                 found.append(
                     Family(
@@ -90,6 +95,7 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
                         bound=np.array([limit.amount]),
                     )
                 )
+    found += _pinned(campaign, items)
     once = any(isinstance(limit, Appearances) and limit.maximum <= 1 for limit in campaign.limits)
     return found if once else [*found, _stock(items)]  # a single quota never exceeds the stock
 
@@ -108,13 +114,11 @@ def _stock(items: pl.DataFrame) -> Family:
     )
 
 
-def _category(limit: CategoryCount, campaign: Campaign, items: pl.DataFrame) -> Sequence[Family]:
-    path = pl.col(SaleItems.category.name)
-    below = (path == limit.category) | path.str.starts_with(f"{limit.category}/")
-    inside = items.select(below.fill_null(value=False)).to_series().to_numpy()
-    where = [f"category[{limit.category}]"]
-    if limit.per_slot:
-        where = [f"category[{limit.category}, {slot.slot_id}]" for slot in campaign.slots]
+def _counts(
+    name: str, limit: CategoryCount | BrandCount, campaign: Campaign, inside: npt.NDArray[np.bool_]
+) -> Sequence[Family]:
+    """Least and most offers of some items; `name` lacks its closing bracket."""
+    where = [f"{name}, {slot.slot_id}]" for slot in campaign.slots] if limit.per_slot else [f"{name}]"]
     ends = [("maximum", True, limit.maximum), ("minimum", False, limit.minimum or None)]
     return [
         Family(
@@ -129,3 +133,24 @@ def _category(limit: CategoryCount, campaign: Campaign, items: pl.DataFrame) -> 
         for word, upper, bound in ends
         if bound is not None
     ]
+
+
+def _pinned(campaign: Campaign, items: pl.DataFrame) -> Iterator[Family]:
+    """At least one offer of every pinned item: of those pinned to no slot, and of those pinned to one."""
+    pins = [limit for limit in campaign.limits if isinstance(limit, Pinned)]
+    ids = list(dict.fromkeys(pin.item_id for pin in pins))
+    group = items[SaleItems.item_id.name].replace_strict(ids, list(range(len(ids))), default=-1, return_dtype=pl.Int64)
+    for per_slot in (False, True):
+        slots = [slot.slot_id for slot in campaign.slots] if per_slot else [None]
+        wanted = {(pin.item_id, pin.slot_id) for pin in pins}
+        bound = [float((item, slot) in wanted) for item in ids for slot in slots]
+        if any(bound):
+            yield Family(
+                names=tuple(f"pinned[{item}{f', {slot}' if slot else ''}]" for item in ids for slot in slots),
+                limit=None,
+                group=group.to_numpy(),
+                per_slot=per_slot,
+                weight="offers",
+                upper=False,
+                bound=np.array(bound),
+            )

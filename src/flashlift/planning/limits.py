@@ -11,9 +11,10 @@ import polars as pl
 from scipy import sparse
 
 from flashlift.domain import Campaign, Slot
-from flashlift.limits import Appearances, Excluded, MarginFloor
+from flashlift.limits import Appearances
 from flashlift.planning.families import Family, families
 from flashlift.planning.problem import Columns
+from flashlift.planning.windows import windows
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleItems
 
@@ -80,13 +81,8 @@ def compile_limits(campaign: Campaign, items: pl.DataFrame, columns: Columns, *,
                 parts.append(_appearances(limit, items, columns))
                 if not (lean and once):
                     parts.append(_cool_down(limit, campaign, items, columns))
-            case MarginFloor():
-                cost = items[SaleItems.unit_cost.name].to_numpy()[columns.item]
-                below = columns.price - cost < limit.margin_frac * columns.price - 1e-9
-                parts.append(_never("margin floor", below, columns))
-            case Excluded():
-                ids = items[SaleItems.item_id.name].is_in(list(limit.item_ids)).to_numpy()
-                parts.append(_never("excluded", ids[columns.item], columns))
+    at = (columns.item, columns.slot, columns.price)
+    parts += [_never(window.name, window.breaks(*at), columns) for window in windows(campaign, items)]
     rows = Rows(
         names=tuple(name for part in parts for name in part.names),
         limits=tuple(name for part in parts for name in part.limits),

@@ -10,8 +10,7 @@ a finished plan jointly, so the difference is seen.
 from __future__ import annotations
 
 import logging
-import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
@@ -20,9 +19,10 @@ import polars as pl
 
 from flashlift.account import contribution
 from flashlift.domain import Campaign, Costs
-from flashlift.errors import InputError, SettingsError
-from flashlift.limits import CategoryCount, Excluded, MarginFloor
+from flashlift.errors import InputError
 from flashlift.planning.prices import sale_prices
+from flashlift.planning.sound import require_sound
+from flashlift.planning.windows import windows
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, Progress, SparseEffects, silent
 from flashlift.schema import SaleItems
 
@@ -99,7 +99,7 @@ class Problem:
         draws: demand of the items in the slots.
         cross: its effects on other items, in order of source.
         price: sale price of every item at every step of the ladder, (n_items, n_steps).
-        allowed: whether the item may run at that step at all, (n_items, n_steps).
+        allowed: whether the item may run at that step in that slot at all, (n_items, n_steps, n_slots).
     """
 
     campaign: Campaign
@@ -111,12 +111,12 @@ class Problem:
 
     @classmethod
     def of(cls, campaign: Campaign, items: pl.DataFrame, draws: DemandDraws) -> Problem:
-        """Read the campaign; excluded items, prices below the margin floor and items without stock may not run.
+        """Read the campaign; items without stock and what a limit forbids by itself may not run.
 
         Raises:
             SettingsError: the campaign contradicts itself.
         """
-        _require_sound(campaign)
+        require_sound(campaign, items)
         shop = _Shop(
             item_ids=items[SaleItems.item_id.name].to_list(),
             list_price=items[SaleItems.list_price.name].to_numpy().astype(np.float64),
@@ -124,7 +124,7 @@ class Problem:
             stock=items[SaleItems.stock.name].to_numpy().astype(np.float64),
             costs=campaign.costs,
         )
-        price, allowed = _steps(campaign, shop)
+        price, allowed = _steps(campaign, items, shop)
         cross = draws.cross()
         by_source = np.argsort(cross.source, kind="stable")
         cross = SparseEffects(
@@ -135,11 +135,11 @@ class Problem:
     @property
     def n_cells(self) -> int:
         """Number of offers that may run, whether or not there is demand for them."""
-        return int(self.allowed.sum()) * len(self.campaign.slots)
+        return int(self.allowed.sum())
 
     def blocks(self) -> list[slice]:
         """Ranges of items whose offers are valued together in bounded memory."""
-        cells = np.cumsum(self.allowed.sum(axis=1)) * len(self.campaign.slots)
+        cells = np.cumsum(self.allowed.sum(axis=(1, 2)))
         if not len(cells) or not cells[-1]:
             return []
         block = (cells - 1) // max(BLOCK // self.draws.n_draws, 1)
@@ -147,11 +147,9 @@ class Problem:
         return [slice(first, end) for first, end in pairwise(cuts)]
 
     def cells(self, items: slice) -> tuple[IntArray, IntArray, IntArray]:
-        """Item, slot and step of every allowed offer of some items, in this order."""
-        item, step = np.nonzero(self.allowed[items])
-        n_slots = len(self.campaign.slots)
-        item, step = np.repeat(item, n_slots), np.repeat(step, n_slots)
-        return item + (items.start or 0), np.tile(np.arange(n_slots), len(item) // max(n_slots, 1)), step
+        """Item, slot and step of every allowed offer of some items, by item, step and slot."""
+        item, step, slot = np.nonzero(self.allowed[items])
+        return item + (items.start or 0), slot, step
 
     def value(self, item: IntArray, slot: IntArray, step: IntArray) -> Columns:
         """Columns of some offers, each valued as if it stood alone in the plan.
@@ -196,45 +194,20 @@ def all_columns(problem: Problem, *, progress: Progress = silent) -> Columns:
     return kept
 
 
-def _require_sound(campaign: Campaign) -> None:
-    """Contradictions that would surface later as nonsense."""
-    names = [slot.slot_id for slot in campaign.slots]
-    if len(set(names)) < len(names):
-        raise SettingsError(f"Two slots of the campaign share a name ({', '.join(names)}). Give each its own.")
-    for slot in campaign.slots:
-        if slot.end <= slot.start or slot.positions < 0:
-            raise SettingsError(
-                f"Slot {slot.slot_id} runs from {slot.start} to {slot.end} with {slot.positions} positions. "
-                "Let it end after it starts, with 0 or more positions."
-            )
-    wrong = [step for step in campaign.ladder if not 0.0 < step < 1.0]
-    if wrong:
-        raise SettingsError(f"The ladder holds the discount {wrong[0]}. Write fractions between 0 and 1, 20 % as 0.2.")
-    if not 0.0 < campaign.quota_quantile < 1.0:
-        raise SettingsError(f"quota_quantile is {campaign.quota_quantile}. Choose a value between 0 and 1.")
-    if campaign.price_ending is not None and not 0.0 <= campaign.price_ending < 1.0:
-        raise SettingsError(f"price_ending is {campaign.price_ending}. Write the fraction only, such as 0.99.")
-    if campaign.price_ending is not None and abs(campaign.price_ending - round(campaign.price_ending, 2)) > 1e-12:
-        raise SettingsError(f"price_ending is {campaign.price_ending}. A price ends in whole cents, such as 0.99.")
-    for limit in campaign.limits:
-        if any(isinstance(figure, float) and math.isnan(figure) for figure in asdict(limit).values()):
-            raise SettingsError(f"The limit {limit} holds a figure that is no number. Give one, or drop the limit.")
-        if isinstance(limit, CategoryCount) and not limit.category:
-            raise SettingsError(f"The limit {limit} names no category. Name one, or drop the limit.")
-
-
-def _steps(campaign: Campaign, shop: _Shop) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Price of every item at every step, and whether stock, margin floor and exclusions allow it."""
-    price, allowed = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.price_ending)
-    allowed &= shop.stock[:, None] > 0.0
-    for limit in campaign.limits:
-        if isinstance(limit, MarginFloor):
-            allowed &= price - shop.unit_cost[:, None] >= limit.margin_frac * price - 1e-9
-        elif isinstance(limit, Excluded):
-            unknown = sorted(set(limit.item_ids).difference(shop.item_ids))
-            if unknown:
-                log.warning("%d excluded items are not in the catalog, the first is %s", len(unknown), unknown[0])
-            allowed &= ~np.isin(np.asarray(shop.item_ids, dtype=object), limit.item_ids)[:, None]
+def _steps(campaign: Campaign, items: pl.DataFrame, shop: _Shop) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Price of every item at every step, and in which slots stock and limits allow it."""
+    price, exists = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.price_ending)
+    exists &= shop.stock[:, None] > 0.0
+    every, somewhere = np.arange(items.height)[:, None], []
+    for window in windows(campaign, items):
+        kept = window.keeps(every, price)
+        if window.slots is None:
+            exists &= kept
+        else:
+            somewhere.append(kept[:, :, None] | ~window.slots)
+    allowed = np.broadcast_to(exists[:, :, None], (*exists.shape, len(campaign.slots)))
+    for kept in somewhere:
+        allowed = allowed & kept
     return price, allowed
 
 

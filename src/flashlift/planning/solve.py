@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import polars as pl
 
 from flashlift.domain import Campaign, Plan
 from flashlift.errors import InfeasibleError
-from flashlift.limits import Excluded, MarginFloor
 from flashlift.planning.certificate import Certificate, cells_of_columns
 from flashlift.planning.conflict import conflict
 from flashlift.planning.families import families
@@ -20,6 +18,7 @@ from flashlift.planning.limits import Rows, compile_limits
 from flashlift.planning.problem import Problem, all_columns, build_columns
 from flashlift.planning.programme import Optimum, maximize
 from flashlift.planning.solution import Solution, plan_of
+from flashlift.planning.windows import without_windows
 from flashlift.protocols import DemandDraws, Progress, silent
 
 __all__ = ["solve", "solve_certified", "why_infeasible"]
@@ -133,7 +132,6 @@ def _nothing(rows: Rows) -> Optimum | None:
 def why_infeasible(
     campaign: Campaign, items: pl.DataFrame, draws: DemandDraws, *, progress: Progress = silent
 ) -> InfeasibleError:
-    """Build the problem again with every offer in it, so that margin floor and exclusions can be named too."""
-    others = tuple(limit for limit in campaign.limits if not isinstance(limit, MarginFloor | Excluded))
-    columns = build_columns(replace(campaign, limits=others), items, draws, progress=progress)
+    """Build the problem again with every offer in it, so that limits that forbid single offers can be named too."""
+    columns = build_columns(without_windows(campaign), items, draws, progress=progress)
     return conflict(compile_limits(campaign, items, columns, lean=False))

@@ -167,7 +167,11 @@ def _campaign_to_json(campaign: Campaign) -> dict[str, Any]:
     whole = asdict(campaign)
     for slot in whole["slots"]:
         slot["start"], slot["end"] = slot["start"].isoformat(), slot["end"].isoformat()
-    whole["limits"] = [{"limit": type(limit).__name__, **asdict(limit)} for limit in campaign.limits]
+    whole["limits"] = [
+        {"limit": type(limit).__name__}
+        | {name: given.isoformat() if isinstance(given, datetime) else given for name, given in asdict(limit).items()}
+        for limit in campaign.limits
+    ]
     return whole
 
 
@@ -188,5 +192,8 @@ def _campaign_from_json(whole: dict[str, Any]) -> Campaign:
 
 
 def _limit_from_json(fields: dict[str, Any]) -> Limit:
-    given = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items() if name != "limit"}
+    given: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in fields.items() if name != "limit"
+    }
+    given |= {name: datetime.fromisoformat(given[name]) for name in ("start", "end") if name in given}
     return LIMITS[fields["limit"]](**given)

@@ -1,0 +1,161 @@
+"""The limits of a campaign as the settings file writes them, checked at the border."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from flashlift.events import POLICIES, ReferencePolicy
+from flashlift.limits import (
+    Appearances,
+    Blackout,
+    BrandCount,
+    Budget,
+    CategoryCount,
+    Excluded,
+    Limit,
+    MarginFloor,
+    NotAboveCompetitor,
+    Pinned,
+    ReferencePrice,
+)
+
+__all__ = ["Discount", "Fraction", "LimitSettings", "Section"]
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Discount = Annotated[float, Field(gt=0.0, lt=1.0)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A table of the settings file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CountSettings(Section):
+    """Between `minimum` and `maximum` offers."""
+
+    minimum: int = Field(default=0, ge=0)
+    maximum: int | None = Field(default=None, ge=0)
+    per_slot: bool = Field(default=False, description="in each slot; else in the whole campaign")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.maximum is not None and self.maximum < self.minimum:
+            raise ValueError(f"maximum {self.maximum} is below minimum {self.minimum}")
+        return self
+
+
+class CategorySettings(CountSettings):
+    """Between `minimum` and `maximum` offers of a category, per slot or in the whole campaign."""
+
+    category: str
+
+
+class BrandSettings(CountSettings):
+    """Between `minimum` and `maximum` offers of a brand, per slot or in the whole campaign."""
+
+    brand: Name = Field(description="as in the items table")
+
+
+class ReferenceSettings(Section):
+    """Range of the discount on the lowest price of the days before the sale."""
+
+    policy: Literal["eu", "china", "own"] = Field(
+        default="eu",
+        description="eu: lowest price of 30 days; china: lowest transaction of 7 days; own: lowest price of `days`",
+    )
+    days: int | None = Field(default=None, ge=1, description="for policy = 'own'")
+    minimum: float = Field(default=0.0, ge=-1.0, le=1.0, description="least discount on it; 0: no price above it")
+    maximum: float = Field(default=1.0, ge=-1.0, le=1.0, description="most discount on it")
+    unknown_may_run: bool = Field(default=False, description="items without a known reference price may run")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if (self.policy == "own") != (self.days is not None):
+            raise ValueError("days belongs to policy = 'own', which needs it")
+        if self.maximum < self.minimum:
+            raise ValueError(f"maximum {self.maximum:g} is below minimum {self.minimum:g}")
+        return self
+
+    def rule(self) -> ReferencePolicy:
+        """Which prices count."""
+        if self.days is None:
+            return POLICIES[self.policy]
+        return ReferencePolicy(name=f"the merchant's own, {self.days} days", days=self.days)
+
+
+class BlackoutSettings(Section):
+    """No offer of some items, or of a category and all below it, between two instants; of none named: no offer."""
+
+    start: datetime = Field(description="with its offset, 2026-12-24T00:00:00Z; without one, UTC")
+    end: datetime
+    items: list[str] = Field(default=[], description="item ids")
+    category: Name | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if _utc(self.end) <= _utc(self.start):
+            raise ValueError(f"the blackout from {self.start} ends at {self.end}, which is not after its start")
+        return self
+
+
+class PinnedSettings(Section):
+    """An item that must be in the plan."""
+
+    item: Name
+    slot: str | None = Field(default=None, description="in this slot, such as fri-02-jan-10:00; default: in any")
+    discount: Discount | None = Field(default=None, description="only at this step of the ladder; default: at any")
+
+
+class LimitSettings(Section):
+    """What every plan keeps, beside positions and stock."""
+
+    margin_floor: float | None = Field(default=0.1, lt=1, description="(price - cost) / price of every offer")
+    budget: float | None = Field(default=None, gt=0, description="total discount given, in shop currency")
+    appearances: int = Field(default=1, ge=1, description="how often an item may appear")
+    cool_down_hours: float = Field(default=24.0, ge=0, description="pause between two appearances of an item")
+    excluded: list[str] = Field(default_factory=list, description="item ids never offered")
+    categories: list[CategorySettings] = Field(default_factory=list)
+    brands: list[BrandSettings] = Field(default_factory=list)
+    reference_price: ReferenceSettings | None = None
+    not_above_competitor: bool = Field(
+        default=False, description="no price above the item's competitor_price, where that is known"
+    )
+    blackouts: list[BlackoutSettings] = Field(default_factory=list)
+    pinned: list[PinnedSettings] = Field(default_factory=list)
+
+    def limits(self) -> Iterator[Limit]:
+        """The limits, in a fixed order."""
+        yield Appearances(maximum=self.appearances, cool_down_hours=self.cool_down_hours)
+        for k in self.categories:
+            yield CategoryCount(category=k.category, minimum=k.minimum, maximum=k.maximum, per_slot=k.per_slot)
+        for b in self.brands:
+            yield BrandCount(brand=b.brand, minimum=b.minimum, maximum=b.maximum, per_slot=b.per_slot)
+        if self.margin_floor is not None:
+            yield MarginFloor(margin_frac=self.margin_floor)
+        if self.budget is not None:
+            yield Budget(amount=self.budget)
+        if self.excluded:
+            yield Excluded(item_ids=tuple(self.excluded))
+        if (r := self.reference_price) is not None:
+            yield ReferencePrice(
+                minimum_frac=r.minimum,
+                maximum_frac=r.maximum,
+                unknown_may_run=r.unknown_may_run,
+                policy=r.rule().name,
+            )
+        if self.not_above_competitor:
+            yield NotAboveCompetitor()
+        for d in self.blackouts:
+            yield Blackout(start=_utc(d.start), end=_utc(d.end), item_ids=tuple(d.items), category=d.category)
+        for p in self.pinned:
+            yield Pinned(item_id=p.item, slot_id=p.slot, discount_frac=p.discount)
+
+
+def _utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -1,0 +1,93 @@
+"""Contradictions of a campaign that would surface later as nonsense, each in one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Collection
+from dataclasses import asdict
+
+import polars as pl
+
+from flashlift.domain import Campaign
+from flashlift.errors import SettingsError
+from flashlift.limits import Blackout, BrandCount, CategoryCount, Limit, Pinned, ReferencePrice
+from flashlift.schema import SaleItems
+
+__all__ = ["require_sound"]
+
+
+def require_sound(campaign: Campaign, items: pl.DataFrame) -> None:
+    """Refuse what no plan could mean.
+
+    Args:
+        campaign: slots, ladder and limits.
+        items: table SaleItems; names in the limits must be found in it, save those of items that may not run.
+
+    Raises:
+        SettingsError: the first contradiction.
+    """
+    names = [slot.slot_id for slot in campaign.slots]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"Two slots of the campaign share a name ({', '.join(names)}). Give each its own.")
+    for slot in campaign.slots:
+        if slot.end <= slot.start or slot.positions < 0:
+            raise SettingsError(
+                f"Slot {slot.slot_id} runs from {slot.start} to {slot.end} with {slot.positions} positions. "
+                "Let it end after it starts, with 0 or more positions."
+            )
+    wrong = [step for step in campaign.ladder if not 0.0 < step < 1.0]
+    if wrong:
+        raise SettingsError(f"The ladder holds the discount {wrong[0]}. Write fractions between 0 and 1, 20 % as 0.2.")
+    if not 0.0 < campaign.quota_quantile < 1.0:
+        raise SettingsError(f"quota_quantile is {campaign.quota_quantile}. Choose a value between 0 and 1.")
+    if campaign.price_ending is not None and not 0.0 <= campaign.price_ending < 1.0:
+        raise SettingsError(f"price_ending is {campaign.price_ending}. Write the fraction only, such as 0.99.")
+    if campaign.price_ending is not None and abs(campaign.price_ending - round(campaign.price_ending, 2)) > 1e-12:
+        raise SettingsError(f"price_ending is {campaign.price_ending}. A price ends in whole cents, such as 0.99.")
+    for limit in campaign.limits:
+        if any(isinstance(figure, float) and math.isnan(figure) for figure in asdict(limit).values()):
+            raise SettingsError(f"The limit {limit} holds a figure that is no number. Give one, or drop the limit.")
+        _limit(limit, campaign, items)
+
+
+def _limit(limit: Limit, campaign: Campaign, items: pl.DataFrame) -> None:
+    match limit:
+        case CategoryCount():
+            if not limit.category:
+                raise SettingsError(f"The limit {limit} names no category. Name one, or drop the limit.")
+        case BrandCount():
+            _known("brand", limit.brand, set(items[SaleItems.brand.name].drop_nulls()))
+        case Pinned():
+            _known("item", limit.item_id, set(items[SaleItems.item_id.name]))
+            if limit.slot_id is not None:
+                _known("slot", limit.slot_id, {slot.slot_id for slot in campaign.slots})
+            if limit.discount_frac is not None and limit.discount_frac not in campaign.ladder:
+                raise SettingsError(
+                    f"Item {limit.item_id} is pinned at {limit.discount_frac:g} off, which is no step of the ladder "
+                    f"({', '.join(f'{step:g}' for step in campaign.ladder)}). Add the step, or pin it at one of them."
+                )
+        case Blackout():
+            _ordered(limit)
+        case ReferencePrice():
+            low, high = limit.minimum_frac, limit.maximum_frac
+            if not low <= high <= 1.0:
+                raise SettingsError(
+                    f"The discount on the reference price lies between {low:g} and {high:g}. "
+                    "Let the minimum be at most the maximum, and both at most 1."
+                )
+
+
+def _known(kind: str, name: str, names: Collection[str]) -> None:
+    if name in names:
+        return
+    near = difflib.get_close_matches(name, sorted(names), n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else "Correct it, or drop the limit."
+    raise SettingsError(f"A limit names the {kind} {name!r}, which the campaign does not have. {hint}")
+
+
+def _ordered(limit: Blackout) -> None:
+    if limit.start.tzinfo is None or limit.end.tzinfo is None:
+        raise SettingsError(f"The blackout from {limit.start} to {limit.end} names no time zone. Add one, such as Z.")
+    if limit.end <= limit.start:
+        raise SettingsError(f"The blackout from {limit.start} ends at {limit.end}. Let it end after it starts.")

@@ -1,0 +1,121 @@
+"""One plain example of each limit that few campaigns have: what it does to a plan, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.planning.draws import FRIDAY, catalog, log_linear, slots_every
+
+from flashlift.domain import Campaign, Plan
+from flashlift.errors import InfeasibleError, SettingsError
+from flashlift.limits import (
+    Appearances,
+    Blackout,
+    BrandCount,
+    Limit,
+    NotAboveCompetitor,
+    Pinned,
+    ReferencePrice,
+)
+from flashlift.planning import check, solve
+
+SLOTS = slots_every(2, positions=3)
+N = 12
+
+
+def shop(**columns: object) -> pl.DataFrame:
+    items = catalog(np.random.default_rng(4), N).with_columns(list_price=10.0, unit_cost=5.0)
+    return items.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
+
+
+def plan(*limits: Limit, items: pl.DataFrame | None = None, ladder: tuple[float, ...] = (0.1, 0.2, 0.3)) -> Plan:
+    items = shop() if items is None else items
+    campaign = Campaign(slots=SLOTS, ladder=ladder, limits=(Appearances(maximum=2), *limits))
+    draws = log_linear(np.random.default_rng(4), N, SLOTS, 8)
+    found = solve(campaign, items, draws)
+    assert check(found, campaign, items, planned_on=draws).broken == ()
+    return found
+
+
+def test_brands_are_counted_like_categories() -> None:
+    items = shop(brand=["acme"] * 2 + ["zen"] * 9 + [None])
+    brands = dict(zip(items["item_id"], items["brand"], strict=True))
+    for per_slot, most in ((False, 1), (True, 2)):
+        found = plan(BrandCount(brand="zen", maximum=1, per_slot=per_slot), items=items)
+        assert sum(brands[offer.item_id] == "zen" for offer in found.offers) == most
+    at_least = plan(BrandCount(brand="acme", minimum=2, per_slot=True), items=items)
+    assert sum(brands[offer.item_id] == "acme" for offer in at_least.offers) >= 4
+    with pytest.raises(SettingsError, match="Did you mean 'zen'"):
+        plan(BrandCount(brand="zenn", maximum=1), items=items)
+
+
+def test_a_reference_price_bounds_the_discount_on_it() -> None:
+    """List price 10, lowest of the last days 9: 9.00 is no reduction, 8.00 is 11 %, 7.00 is 22 %."""
+    items = shop(reference_price=[9.0] * 6 + [10.0] * 5 + [None])
+    found = plan(ReferencePrice(minimum_frac=0.1, maximum_frac=0.2), items=items)
+    reference = dict(zip(items["item_id"], items["reference_price"], strict=True))
+    assert found.offers
+    assert {(reference[offer.item_id], offer.price) for offer in found.offers} <= {(9.0, 8.0), (10.0, 9.0), (10.0, 8.0)}
+
+
+def test_an_item_without_a_reference_runs_only_where_that_is_allowed() -> None:
+    nothing_known = shop()
+    assert plan(ReferencePrice()).offers == ()
+    assert plan(ReferencePrice(unknown_may_run=True), items=nothing_known).offers
+    with pytest.raises(SettingsError, match=r"between 0\.5 and 0\.2"):
+        plan(ReferencePrice(minimum_frac=0.5, maximum_frac=0.2))
+
+
+def test_no_price_above_a_known_competitor() -> None:
+    items = shop(competitor_price=[7.5] * 6 + [None] * 6)
+    found = plan(NotAboveCompetitor(), items=items)
+    theirs = dict(zip(items["item_id"], items["competitor_price"], strict=True))
+    assert all(theirs[offer.item_id] is None or offer.price == 7.0 for offer in found.offers)
+
+
+def test_a_blackout_closes_every_slot_that_it_touches() -> None:
+    home = {f"i{k}" for k in range(0, N, 2)}
+    last_minute = SLOTS[0].end - timedelta(minutes=1)
+    found = plan(Blackout(start=last_minute, end=SLOTS[0].end, category="home"))
+    assert home.isdisjoint(offer.item_id for offer in found.offers if offer.slot_id == "s0")
+    assert not home.isdisjoint(offer.item_id for offer in found.offers if offer.slot_id == "s1")
+    between = plan(Blackout(start=SLOTS[0].end, end=SLOTS[1].start))
+    assert between == plan()
+    assert {offer.slot_id for offer in plan(Blackout(start=FRIDAY, end=SLOTS[0].end)).offers} == {"s1"}
+    with pytest.raises(SettingsError, match="names no time zone"):
+        plan(Blackout(start=FRIDAY.replace(tzinfo=None), end=SLOTS[1].end))
+    with pytest.raises(SettingsError, match="end after it starts"):
+        plan(Blackout(start=FRIDAY, end=FRIDAY))
+
+
+def test_a_pinned_item_is_in_the_plan_as_asked() -> None:
+    worst = next(f"i{k}" for k in range(N) if f"i{k}" not in {offer.item_id for offer in plan().offers})
+    assert worst in {offer.item_id for offer in plan(Pinned(item_id=worst)).offers}
+    found = plan(Pinned(item_id=worst, slot_id="s1", discount_frac=0.3))
+    assert [offer.price for offer in found.offers if (offer.item_id, offer.slot_id) == (worst, "s1")] == [7.0]
+
+
+@pytest.mark.parametrize(
+    ("pin", "words"),
+    [
+        (Pinned(item_id="i99"), "item 'i99', which the campaign does not have. Did you mean 'i9'"),
+        (Pinned(item_id="i1", slot_id="s9"), "slot 's9'"),
+        (Pinned(item_id="i1", discount_frac=0.25), "0.25 off, which is no step of the ladder"),
+    ],
+)
+def test_a_pin_that_means_nothing_is_refused(pin: Pinned, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        plan(pin)
+
+
+def test_a_pinned_item_that_may_not_run_is_named() -> None:
+    items = shop(reference_price=[8.0] * N)
+    with pytest.raises(InfeasibleError) as caught:
+        plan(Pinned(item_id="i3", slot_id="s0"), ReferencePrice(minimum_frac=0.2), items=items)
+    assert set(caught.value.limits) == {"pinned[i3, s0]", "reference price"}
+    with pytest.raises(InfeasibleError) as caught:
+        plan(*(Pinned(item_id=f"i{k}", slot_id="s0") for k in range(4)))
+    assert set(caught.value.limits) == {*(f"pinned[i{k}, s0]" for k in range(4)), "positions[s0]"}
