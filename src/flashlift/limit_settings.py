@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flashlift.events import POLICIES, ReferencePolicy
 from flashlift.limits import (
+    AlwaysTogether,
     Appearances,
     Blackout,
     BrandCount,
@@ -18,6 +19,7 @@ from flashlift.limits import (
     Excluded,
     Limit,
     MarginFloor,
+    NeverTogether,
     NotAboveCompetitor,
     Pinned,
     ReferencePrice,
@@ -27,6 +29,7 @@ __all__ = ["Discount", "Fraction", "LimitSettings", "Section"]
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Discount = Annotated[float, Field(gt=0.0, lt=1.0)]
+ItemSet = Annotated[list[str], Field(min_length=2)]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -129,6 +132,13 @@ class LimitSettings(Section):
     blackouts: list[BlackoutSettings] = Field(default_factory=list)
     pinned: list[PinnedSettings] = Field(default_factory=list)
 
+    never_together: list[ItemSet] = Field(
+        default_factory=list, description="sets of item ids of which at most one is on offer at any moment"
+    )
+    always_together: list[ItemSet] = Field(
+        default_factory=list, description="sets of item ids of which in every slot all are on offer, or none"
+    )
+
     def limits(self) -> Iterator[Limit]:
         """The limits, in a fixed order."""
         yield Appearances(maximum=self.appearances, cool_down_hours=self.cool_down_hours)
@@ -155,6 +165,8 @@ class LimitSettings(Section):
             yield Blackout(start=_utc(d.start), end=_utc(d.end), item_ids=tuple(d.items), category=d.category)
         for p in self.pinned:
             yield Pinned(item_id=p.item, slot_id=p.slot, discount_frac=p.discount)
+        yield from (NeverTogether(item_ids=tuple(ids)) for ids in self.never_together)
+        yield from (AlwaysTogether(item_ids=tuple(ids)) for ids in self.always_together)
 
 
 def _utc(at: datetime) -> datetime:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 __all__ = [
+    "AlwaysTogether",
     "Appearances",
     "Blackout",
     "BrandCount",
@@ -14,6 +15,7 @@ __all__ = [
     "Excluded",
     "Limit",
     "MarginFloor",
+    "NeverTogether",
     "NotAboveCompetitor",
     "Pinned",
     "ReferencePrice",
@@ -133,6 +135,20 @@ class Pinned:
     discount_frac: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeverTogether:
+    """At any moment at most one of these items is on offer."""
+
+    item_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlwaysTogether:
+    """In every slot all of these items are on offer, or none."""
+
+    item_ids: tuple[str, ...]
+
+
 Limit = (
     CategoryCount
     | BrandCount
@@ -144,4 +160,6 @@ Limit = (
     | NotAboveCompetitor
     | Blackout
     | Pinned
+    | NeverTogether
+    | AlwaysTogether
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flashlift.domain import Campaign, Costs, Slot
 from flashlift.limits import (
+    AlwaysTogether,
     Appearances,
     Blackout,
     BrandCount,
@@ -20,6 +21,7 @@ from flashlift.limits import (
     Excluded,
     Limit,
     MarginFloor,
+    NeverTogether,
     NotAboveCompetitor,
     Pinned,
     ReferencePrice,
@@ -169,6 +171,8 @@ def merchant_limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladd
                 st.lists(item, max_size=2, unique=True).map(tuple),
                 st.sampled_from([None, "home"]),
             ),
+            st.builds(NeverTogether, item_ids=st.lists(item, min_size=2, max_size=3, unique=True).map(tuple)),
+            st.builds(AlwaysTogether, item_ids=st.lists(item, min_size=2, max_size=3, unique=True).map(tuple)),
             st.builds(
                 Pinned, item_id=item, slot_id=st.none() | slot, discount_frac=st.none() | st.sampled_from(ladder)
             ),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import combinations
 
 import numpy as np
 from tests.planning.draws import World
 
 from flashlift.domain import Offer, Slot
 from flashlift.limits import (
+    AlwaysTogether,
     Appearances,
     Blackout,
     BrandCount,
@@ -19,6 +21,7 @@ from flashlift.limits import (
     Excluded,
     Limit,
     MarginFloor,
+    NeverTogether,
     NotAboveCompetitor,
     Pinned,
     ReferencePrice,
@@ -93,6 +96,21 @@ def _of_limit(  # noqa: PLR0911
         case BrandCount():
             mine = [o for o in offers if rows[o.item_id]["brand"] == limit.brand]
             return _counts(f"brand[{limit.brand}]", limit, mine, slots)
+        case NeverTogether():
+            return {
+                ("never together", f"{_place(a)} and {_place(b)}"): 1.0
+                for a, b in combinations([o for o in offers if o.item_id in limit.item_ids], 2)
+                if a.item_id != b.item_id
+                and max(slots[a.slot_id].start, slots[b.slot_id].start)
+                < min(slots[a.slot_id].end, slots[b.slot_id].end)
+            }
+        case AlwaysTogether():
+            live = {(o.item_id, o.slot_id) for o in offers if o.item_id in limit.item_ids}
+            return {
+                ("always together", f"{item} in {slot}"): float((item, slot) not in live)
+                for slot in {slot for _, slot in live}
+                for item in limit.item_ids
+            }
         case Pinned():
             return _pinned(limit, offers, rows, 0.005 if world.campaign.price_ending is None else 0.505)
         case ReferencePrice():

@@ -30,6 +30,8 @@ COUNTED = (
     "reference price",
     "competitor",
     "blackout",
+    "never together",
+    "always together",
 )
 
 

@@ -11,7 +11,8 @@ from tests.planning.draws import FRIDAY, World, worlds
 
 from flashlift.domain import Slot
 from flashlift.planning import check
-from flashlift.planning.limits import _cliques, compile_limits
+from flashlift.planning.cliques import cliques
+from flashlift.planning.limits import compile_limits
 from flashlift.planning.problem import build_columns
 from flashlift.planning.solution import offers_of
 
@@ -47,6 +48,6 @@ def test_cliques_hold_exactly_the_pairs_that_clash(windows: list[tuple[int, int]
         for i, j in combinations(range(len(slots)), 2)
         if windows[i][0] < sum(windows[j]) + pause and windows[j][0] < sum(windows[i]) + pause
     }
-    sets = _cliques(slots, pause)
+    sets = cliques(slots, pause)
     assert {pair for one in sets for pair in combinations(one, 2)} == clash
     assert {i for one in sets for i in one} == set(range(len(slots)))

@@ -12,10 +12,12 @@ from tests.planning.draws import FRIDAY, catalog, log_linear, slots_every
 from flashlift.domain import Campaign, Plan
 from flashlift.errors import InfeasibleError, SettingsError
 from flashlift.limits import (
+    AlwaysTogether,
     Appearances,
     Blackout,
     BrandCount,
     Limit,
+    NeverTogether,
     NotAboveCompetitor,
     Pinned,
     ReferencePrice,
@@ -109,6 +111,39 @@ def test_a_pinned_item_is_in_the_plan_as_asked() -> None:
 def test_a_pin_that_means_nothing_is_refused(pin: Pinned, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         plan(pin)
+
+
+def live(found: Plan) -> dict[str, set[str]]:
+    return {slot.slot_id: {offer.item_id for offer in found.offers if offer.slot_id == slot.slot_id} for slot in SLOTS}
+
+
+def test_rivals_are_never_on_offer_at_one_moment() -> None:
+    best = plan()
+    rivals = tuple(sorted(live(best)["s0"]))
+    assert len(rivals) == 3
+    found = plan(NeverTogether(item_ids=rivals))
+    assert all(len(items & set(rivals)) <= 1 for items in live(found).values())
+    assert found.objective < best.objective
+
+
+def test_a_set_runs_as_a_whole_or_not_at_all() -> None:
+    best = plan()
+    left_out = next(f"i{k}" for k in range(N) if f"i{k}" not in {offer.item_id for offer in best.offers})
+    first = best.offers[0].item_id
+    found = plan(AlwaysTogether(item_ids=(first, left_out)))
+    assert all(len(items & {first, left_out}) in {0, 2} for items in live(found).values())
+    asked = plan(AlwaysTogether(item_ids=(first, left_out)), Pinned(item_id=left_out, slot_id="s1"))
+    assert {first, left_out} <= live(asked)["s1"]
+
+
+def test_a_set_that_must_run_and_may_not_is_named() -> None:
+    together = AlwaysTogether(item_ids=("i0", "i1", "i2", "i3"))
+    with pytest.raises(InfeasibleError) as caught:
+        plan(together, Pinned(item_id="i0", slot_id="s0"))
+    assert "pinned[i0, s0]" in caught.value.limits
+    assert any(name.startswith("always together") for name in caught.value.limits)
+    with pytest.raises(SettingsError, match="fewer than two items"):
+        plan(NeverTogether(item_ids=("i0", "i0")))
 
 
 def test_a_pinned_item_that_may_not_run_is_named() -> None:

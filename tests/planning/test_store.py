@@ -18,6 +18,7 @@ from flashlift import artifacts
 from flashlift.domain import Campaign, Costs, Plan, PlanStatus
 from flashlift.errors import ArtifactError, InfeasibleError
 from flashlift.limits import (
+    AlwaysTogether,
     Appearances,
     Blackout,
     BrandCount,
@@ -25,6 +26,7 @@ from flashlift.limits import (
     CategoryCount,
     Excluded,
     MarginFloor,
+    NeverTogether,
     NotAboveCompetitor,
     Pinned,
     ReferencePrice,
@@ -66,6 +68,8 @@ def test_every_kind_of_limit_survives(tmp_path: Path) -> None:
             Pinned(item_id="i0", discount_frac=0.1),
             ReferencePrice(minimum_frac=0.05, policy="ours"),
             NotAboveCompetitor(),
+            NeverTogether(item_ids=("i0", "i1")),
+            AlwaysTogether(item_ids=("i0", "i1")),
             MarginFloor(margin_frac=-0.1),
         ),
         costs=Costs(return_frac=0.1, return_cost=1.0, holding_cost=0.5),

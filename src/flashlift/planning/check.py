@@ -31,6 +31,8 @@ both. A broken plan never makes it fail; whatever is wrong becomes a finding (`B
 | excluded | offers | an excluded item |
 | reference price | fraction | reduction on it missing or too much; no reference known |
 | competitor | currency | above the competitor's price |
+| never together | offers | two items of a set at one moment |
+| always together | offers | an item missing where others of its set run |
 | blackout | hours | of the slot within a window that is closed to the item |
 | demand | units | the draws give no finite number of units for the offer |
 | costs | fraction | the campaign's costs are no costs, so that no plan has a value |

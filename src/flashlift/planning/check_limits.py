@@ -15,6 +15,7 @@ from typing import Any
 
 from flashlift.domain import Campaign, Offer, Slot
 from flashlift.limits import (
+    AlwaysTogether,
     Appearances,
     Blackout,
     BrandCount,
@@ -22,6 +23,7 @@ from flashlift.limits import (
     CategoryCount,
     Excluded,
     MarginFloor,
+    NeverTogether,
     NotAboveCompetitor,
     Pinned,
     ReferencePrice,
@@ -145,6 +147,10 @@ def _limit(limit: Any, offers: Sequence[Offer], campaign: Campaign, facts: Facts
         case BrandCount() if limit.brand:
             inside = [offer for offer, item in known if item.brand == limit.brand]
             yield from _counted(f"brand[{limit.brand}]", limit, inside, facts)
+        case NeverTogether():
+            yield from _never_together(limit, offers, facts)
+        case AlwaysTogether():
+            yield from _always_together(limit, offers, facts)
         case Pinned():
             yield from _pinned(limit, known, campaign)
         case Budget():
@@ -186,6 +192,24 @@ def _pinned(limit: Pinned, known: Sequence[tuple[Offer, ItemFacts]], campaign: C
             yield Broken(
                 limit="pinned", where=place(offer), amount=off if math.isfinite(off) else math.inf, unit="currency"
             )
+
+
+def _never_together(limit: NeverTogether, offers: Sequence[Offer], facts: Facts) -> Iterator[Broken]:
+    """Two different items of the set at one moment."""
+    mine = [(offer, slot) for offer in offers if offer.item_id in limit.item_ids and (slot := _slot(offer, facts))]
+    for (one, a), (other, b) in combinations(mine, 2):
+        if one.item_id != other.item_id and a.start < b.end and b.start < a.end:
+            where = f"{place(one)} and {place(other)}"
+            yield Broken(limit="never together", where=where, amount=1.0, unit="offers")
+
+
+def _always_together(limit: AlwaysTogether, offers: Sequence[Offer], facts: Facts) -> Iterator[Broken]:
+    """Items of the set missing in a slot where others of it are."""
+    for slot_id in facts.slots:
+        here = {offer.item_id for offer in offers if offer.slot_id == slot_id and offer.item_id in limit.item_ids}
+        missing = [item for item in dict.fromkeys(limit.item_ids) if item not in here] if here else []
+        for item in missing:
+            yield Broken(limit="always together", where=f"{item} in {slot_id}", amount=1.0, unit="offers")
 
 
 def _stated_cost(offers: Sequence[Offer], facts: Facts) -> float:

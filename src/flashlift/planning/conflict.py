@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from flashlift.errors import InfeasibleError
 from flashlift.planning.highs import run
@@ -22,8 +23,9 @@ def conflict(rows: Rows) -> InfeasibleError:
     Args:
         rows: all limits over all offers, those that margin floor and exclusions forbid included; infeasible.
     """
-    # offers that help no minimum can be left out of a question about feasibility
-    helps = np.asarray((rows.matrix[rows.lower > 0.0] != 0).sum(axis=0)).ravel() > 0
+    # offers that help no minimum and make room for no other can be left out of a question about feasibility
+    eased = sparse.vstack([rows.matrix[rows.lower > 0.0] > 0.0, rows.matrix[np.isfinite(rows.upper)] < 0.0])
+    helps = np.asarray(eased.sum(axis=0)).ravel() > 0
     rows = Rows(names=rows.names, limits=rows.limits, matrix=rows.matrix[:, helps], lower=rows.lower, upper=rows.upper)
     needed = list(dict.fromkeys(rows.limits))
     for binary in (False, True):

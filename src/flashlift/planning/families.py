@@ -1,15 +1,11 @@
 """The limits that tie items together, as families of named rows that are written down without any column.
 
-A row bounds the total weight of the chosen offers of one group of items, in one slot or in the whole campaign. What a
-weight is (an offer, a unit, the discount given) is known for every offer, so a family costs one group per item,
-whatever the number of offers. `flashlift.planning.limits` makes rows over given columns of it when a solver asks.
+`flashlift.planning.limits` makes rows over given columns of them when a solver asks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,43 +13,12 @@ import polars as pl
 
 from flashlift.domain import Campaign
 from flashlift.limits import Appearances, BrandCount, Budget, CategoryCount, Pinned
+from flashlift.planning.family import Family
+from flashlift.planning.together import always_together, never_together
 from flashlift.planning.windows import in_category
-from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleItems
 
-__all__ = ["Family", "Weight", "families"]
-
-Weight = Literal["offers", "units", "discount_cost", "quota"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """Rows of one limit, all of them upper bounds or all of them lower bounds.
-
-    Args:
-        names: name of each row; row `group * n_slots + slot` where `per_slot`, else row `group`.
-        limit: the limit that the rows belong to; None: each row is its own limit.
-        group: group of each item, -1 for items that the limit does not touch, (n_items,).
-        per_slot: a row for each slot of the campaign.
-        weight: what an offer adds to its row.
-        upper: the bound is the most allowed; else the least.
-        bound: of each row, (n_rows,).
-        own: every item has its own group.
-    """
-
-    names: tuple[str, ...]
-    limit: str | None
-    group: IntArray
-    per_slot: bool
-    weight: Weight
-    upper: bool
-    bound: FloatArray
-    own: bool = False
-
-    def row(self, item: IntArray, slot: IntArray, n_slots: int) -> IntArray:
-        """Row of each offer, -1 where the limit does not touch it, (n,)."""
-        group = self.group[item]
-        return np.where(group < 0, -1, group * n_slots + slot) if self.per_slot else group
+__all__ = ["families"]
 
 
 def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
@@ -95,7 +60,7 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
                         bound=np.array([limit.amount]),
                     )
                 )
-    found += _pinned(campaign, items)
+    found += [*_pinned(campaign, items), *never_together(campaign, items), *always_together(campaign, items)]
     once = any(isinstance(limit, Appearances) and limit.maximum <= 1 for limit in campaign.limits)
     return found if once else [*found, _stock(items)]  # a single quota never exceeds the stock
 

@@ -17,7 +17,8 @@ def fill(rows: Rows, order: IntArray, *, optional: BoolArray | None = None) -> B
     """Choose columns greedily: first for the rows with a minimum, scarcest first, then whatever still fits.
 
     Args:
-        rows: the limits; coefficients are not negative.
+        rows: the limits. A column that needs another one beside it, as items that only run together do, is never
+            tried with it, and so is left out.
         order: columns to try, the best first, (n,).
         optional: columns worth choosing when no minimum asks for them, (n_columns,); None: all.
 

@@ -10,9 +10,11 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
-from flashlift.domain import Campaign, Slot
+from flashlift.domain import Campaign
 from flashlift.limits import Appearances
-from flashlift.planning.families import Family, families
+from flashlift.planning.cliques import cliques
+from flashlift.planning.families import families
+from flashlift.planning.family import Family
 from flashlift.planning.problem import Columns
 from flashlift.planning.windows import windows
 from flashlift.protocols import FloatArray, IntArray
@@ -90,7 +92,7 @@ def compile_limits(campaign: Campaign, items: pl.DataFrame, columns: Columns, *,
         lower=np.concatenate([part.lower for part in parts]),
         upper=np.concatenate([part.upper for part in parts]),
     )
-    return rows.take((rows.lower > 0.0) | (rows.matrix.sum(axis=1) > rows.upper))
+    return rows.take((rows.lower > 0.0) | (rows.matrix.maximum(0.0).sum(axis=1) > rows.upper))
 
 
 def _rows(
@@ -122,7 +124,8 @@ def _over(family: Family, n_slots: int, columns: Columns) -> Rows:
     column = np.flatnonzero(row >= 0)
     weight = np.ones(len(columns)) if family.weight == "offers" else getattr(columns, family.weight).astype(np.float64)
     side = {"upper": family.bound} if family.upper else {"lower": family.bound}
-    return _rows(columns, family.names, row[column], weight[column], limit=family.limit, column=column, **side)
+    weight = weight[column] * family.factors()[columns.item[column]]
+    return _rows(columns, family.names, row[column], weight, limit=family.limit, column=column, **side)
 
 
 def _per_item(name: str, items: pl.DataFrame, columns: Columns, coefficient: FloatArray, upper: FloatArray) -> Rows:
@@ -139,22 +142,11 @@ def _appearances(limit: Appearances, items: pl.DataFrame, columns: Columns) -> R
 
 
 def _one_price(campaign: Campaign, items: pl.DataFrame, columns: Columns) -> Rows:
-    return _one_of_each("one price", _cliques(campaign.slots, 0.0), campaign, items, columns)
+    return _one_of_each("one price", cliques(campaign.slots, 0.0), campaign, items, columns)
 
 
 def _cool_down(limit: Appearances, campaign: Campaign, items: pl.DataFrame, columns: Columns) -> Rows:
-    return _one_of_each("cool-down", _cliques(campaign.slots, limit.cool_down_hours), campaign, items, columns)
-
-
-def _cliques(slots: Sequence[Slot], pause_hours: float) -> list[list[int]]:
-    """Maximal sets of slots of which an item may take one, because pairs of them are less than the pause apart.
-
-    Slots lengthened by the pause are intervals, two slots clash where these overlap, and every clique of an interval
-    graph shares the start of one of its members (Golumbic, 1980, ch. 8); so one set for each start will do.
-    """
-    busy = [(slot.start.timestamp(), slot.end.timestamp() + 3600.0 * max(pause_hours, 0.0)) for slot in slots]
-    sets = {frozenset(i for i, (a, b) in enumerate(busy) if a <= start < b) for start, _ in busy}
-    return sorted(sorted(one) for one in sets if not any(one < other for other in sets))
+    return _one_of_each("cool-down", cliques(campaign.slots, limit.cool_down_hours), campaign, items, columns)
 
 
 def _one_of_each(

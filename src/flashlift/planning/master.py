@@ -55,7 +55,8 @@ class Master:
         if not len(item):
             return
         n = int(schedule[-1]) + 1
-        place, row, coefficient = self._pricer.rows(item, slot, step)
+        place, row, entry = self._pricer.rows(item, slot, step)
+        coefficient = np.maximum(entry, 0.0)
         shared = self._pricer.own[row] == 0
         self._used += np.bincount(row[shared], coefficient[shared], len(self._used))
         own = np.flatnonzero(self._pricer.own[row])  # an item takes one schedule, so only a whole one can break its row
@@ -70,7 +71,7 @@ class Master:
         inside = self._row[row] >= 0
         matrix = sparse.csc_array(
             (
-                np.concatenate([coefficient[inside], np.ones(n)]),
+                np.concatenate([entry[inside], np.ones(n)]),
                 (
                     np.concatenate([self._row[row[inside]], self._item[owner]]),
                     np.concatenate([schedule[place[inside]], np.arange(n)]),

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from flashlift.domain import Campaign
 from flashlift.limits import Appearances
-from flashlift.planning.families import Family
+from flashlift.planning.family import Family
 from flashlift.planning.grid import Grid
 from flashlift.protocols import FloatArray, IntArray
 
@@ -42,8 +42,9 @@ class Pricer:
         group: group of each item in each family, (n_families, n_items).
         first: first row of each family, (n_families,).
         step: rows from one group to the next, (n_families,).
-        per_slot: 1 where each slot has a row, (n_families,).
+        window: which of a group's rows a slot belongs to, -1 for none, (n_families, n_slots).
         weight: number of what the family counts, (n_families,).
+        factor: of each item's weight, (n_families, n_items).
         order: slots by end, (n_slots,).
         before: how many slots of that order end early enough for each slot in it, (n_slots,).
         maximum: appearances of an item.
@@ -59,8 +60,9 @@ class Pricer:
     group: IntArray
     first: IntArray
     step: IntArray
-    per_slot: IntArray
+    window: IntArray
     weight: IntArray
+    factor: FloatArray
     order: IntArray
     before: IntArray
     maximum: int
@@ -76,7 +78,7 @@ class Pricer:
         start = np.array([slot.start.timestamp() for slot in campaign.slots])
         end = np.array([slot.end.timestamp() for slot in campaign.slots])
         order = np.argsort(end, kind="stable")
-        per_slot = np.array([family.per_slot for family in rows], dtype=np.int64)
+        window = np.stack([family.windows(n_slots) for family in rows])
         return cls(
             grid=grid,
             names=tuple(name for family in rows for name in family.names),
@@ -86,9 +88,10 @@ class Pricer:
             own=np.repeat([int(family.own) for family in rows], sizes),
             group=np.stack([family.group for family in rows]).astype(np.int64),
             first=np.cumsum([0, *sizes[:-1]]),
-            step=np.where(per_slot > 0, n_slots, 1),
-            per_slot=per_slot,
+            step=window.max(axis=1, initial=0) + 1,
+            window=window,
             weight=np.array([WEIGHTS[family.weight] for family in rows]),
+            factor=np.stack([family.factors() for family in rows]),
             order=order,
             before=np.searchsorted(end[order] + 3600.0 * pause, start[order] + 1e-6, side="right"),
             maximum=min([n_slots, *(limit.maximum for limit in limits)]),
@@ -129,10 +132,10 @@ class Pricer:
         quota = self.grid.quota[item, slot, step].astype(np.float64)
         amounts = (np.ones(len(item)), units, units * self.grid.given[item, step], quota)
         for k, group in enumerate(self.group):
-            at = np.flatnonzero(group[item] >= 0)
+            at = np.flatnonzero((group[item] >= 0) & (self.window[k, slot] >= 0))
             place.append(at)
-            row.append(self.first[k] + group[item[at]] * self.step[k] + self.per_slot[k] * slot[at])
-            coefficient.append(amounts[self.weight[k]][at])
+            row.append(self.first[k] + group[item[at]] * self.step[k] + self.window[k, slot[at]])
+            coefficient.append(amounts[self.weight[k]][at] * self.factor[k, item[at]])
         return np.concatenate(place), np.concatenate(row), np.concatenate(coefficient)
 
     def bound_at(self, price: FloatArray) -> float:
@@ -146,7 +149,17 @@ class Pricer:
     def _run(self, kernel: Callable[..., None], price: FloatArray, items: IntArray, *out: npt.NDArray[Any]) -> None:
         """Run a kernel over items, a part of them in each thread."""
         g = self.grid
-        fixed = (self.group, self.first, self.step, self.per_slot, self.weight, self.order, self.before, self.maximum)
+        fixed = (
+            self.group,
+            self.first,
+            self.step,
+            self.window,
+            self.weight,
+            self.factor,
+            self.order,
+            self.before,
+            self.maximum,
+        )
         cuts = np.linspace(0, len(items), self.threads + 1).astype(int).tolist()
 
         def part(first: int, end: int) -> None:
@@ -166,13 +179,13 @@ class Pricer:
 
 
 @numba.njit(cache=True)
-def _toll(price, group, first, step, per_slot, weight, i, s):  # type: ignore[no-untyped-def]
+def _toll(price, group, first, step, window, weight, factor, i, s):  # type: ignore[no-untyped-def]
     """What the rows take from an offer of item i in slot s: at all, and per unit, currency of discount and quota."""
     flat, per_unit, per_cost, per_quota = 0.0, 0.0, 0.0, 0.0
     for k in range(len(first)):
         g = group[k, i]
-        if g >= 0:
-            y = price[first[k] + g * step[k] + per_slot[k] * s]
+        if g >= 0 and window[k, s] >= 0:
+            y = price[first[k] + g * step[k] + window[k, s]] * factor[k, i]
             if weight[k] == 0:
                 flat += y
             elif weight[k] == 1:
@@ -185,10 +198,10 @@ def _toll(price, group, first, step, per_slot, weight, i, s):  # type: ignore[no
 
 
 @numba.njit(cache=True)
-def _worth(value, units, quota, given, price, group, first, step, per_slot, weight, i, worth, choice):  # type: ignore[no-untyped-def]
+def _worth(value, units, quota, given, price, group, first, step, window, weight, factor, i, worth, choice):  # type: ignore[no-untyped-def]
     """Best step of item i in every slot and its worth, -inf where there is none."""
     for s in range(value.shape[1]):
-        flat, per_unit, per_cost, per_quota = _toll(price, group, first, step, per_slot, weight, i, s)
+        flat, per_unit, per_cost, per_quota = _toll(price, group, first, step, window, weight, factor, i, s)
         top, at = -np.inf, -1
         for d in range(value.shape[2]):
             here = value[i, s, d] - units[i, s, d] * (per_unit + per_cost * given[i, d]) - quota[i, s, d] * per_quota
@@ -210,12 +223,12 @@ def _table(worth, order, before, maximum, table):  # type: ignore[no-untyped-def
 
 @numba.njit(cache=True, nogil=True)
 def _best(  # type: ignore[no-untyped-def]
-    value, units, quota, given, price, group, first, step, per_slot, weight, order, before, maximum, items, out
+    value, units, quota, given, price, group, first, step, window, weight, factor, order, before, maximum, items, out
 ):
     n_slots = value.shape[1]
     for j in range(len(items)):
         worth, choice = np.empty(n_slots), np.empty(n_slots, np.int64)
-        _worth(value, units, quota, given, price, group, first, step, per_slot, weight, items[j], worth, choice)
+        _worth(value, units, quota, given, price, group, first, step, window, weight, factor, items[j], worth, choice)
         if maximum == 1:
             out[j] = max(0.0, worth.max())
         else:
@@ -226,12 +239,28 @@ def _best(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _schedules(  # type: ignore[no-untyped-def]
-    value, units, quota, given, price, group, first, step, per_slot, weight, order, before, maximum, items, slots, steps
+    value,
+    units,
+    quota,
+    given,
+    price,
+    group,
+    first,
+    step,
+    window,
+    weight,
+    factor,
+    order,
+    before,
+    maximum,
+    items,
+    slots,
+    steps,
 ):
     n_slots = value.shape[1]
     for j in range(len(items)):
         worth, choice = np.empty(n_slots), np.empty(n_slots, np.int64)
-        _worth(value, units, quota, given, price, group, first, step, per_slot, weight, items[j], worth, choice)
+        _worth(value, units, quota, given, price, group, first, step, window, weight, factor, items[j], worth, choice)
         table = np.zeros((maximum + 1, n_slots + 1))
         _table(worth, order, before, maximum, table)
         m, k, n = maximum, n_slots, 0
@@ -248,13 +277,13 @@ def _schedules(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _slack(  # type: ignore[no-untyped-def]
-    value, units, quota, given, price, group, first, step, per_slot, weight, order, before, maximum, items, out
+    value, units, quota, given, price, group, first, step, window, weight, factor, order, before, maximum, items, out
 ):
     n_slots, n_steps = value.shape[1], value.shape[2]
     for j in range(len(items)):
         i = items[j]
         worth, choice = np.empty(n_slots), np.empty(n_slots, np.int64)
-        _worth(value, units, quota, given, price, group, first, step, per_slot, weight, i, worth, choice)
+        _worth(value, units, quota, given, price, group, first, step, window, weight, factor, i, worth, choice)
         ahead = np.zeros((maximum + 1, n_slots + 1))
         _table(worth, order, before, maximum, ahead)
         # after[m, k]: best schedule of at most m of the slots k, k + 1 ... in the order of ends
@@ -280,7 +309,7 @@ def _slack(  # type: ignore[no-untyped-def]
             rest = 0.0
             for m in range(maximum):
                 rest = max(rest, ahead[m, before[k]] + after[maximum - 1 - m, follow])
-            flat, per_unit, per_cost, per_quota = _toll(price, group, first, step, per_slot, weight, i, s)
+            flat, per_unit, per_cost, per_quota = _toll(price, group, first, step, window, weight, factor, i, s)
             for d in range(n_steps):
                 here = (
                     value[i, s, d] - units[i, s, d] * (per_unit + per_cost * given[i, d]) - quota[i, s, d] * per_quota

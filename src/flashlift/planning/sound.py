@@ -11,7 +11,16 @@ import polars as pl
 
 from flashlift.domain import Campaign
 from flashlift.errors import SettingsError
-from flashlift.limits import Blackout, BrandCount, CategoryCount, Limit, Pinned, ReferencePrice
+from flashlift.limits import (
+    AlwaysTogether,
+    Blackout,
+    BrandCount,
+    CategoryCount,
+    Limit,
+    NeverTogether,
+    Pinned,
+    ReferencePrice,
+)
 from flashlift.schema import SaleItems
 
 __all__ = ["require_sound"]
@@ -67,6 +76,11 @@ def _limit(limit: Limit, campaign: Campaign, items: pl.DataFrame) -> None:
                     f"Item {limit.item_id} is pinned at {limit.discount_frac:g} off, which is no step of the ladder "
                     f"({', '.join(f'{step:g}' for step in campaign.ladder)}). Add the step, or pin it at one of them."
                 )
+        case NeverTogether() | AlwaysTogether():
+            if len(set(limit.item_ids)) < 2:
+                raise SettingsError(f"The limit {limit} names fewer than two items. Name another, or drop the limit.")
+            for item in limit.item_ids:
+                _known("item", item, set(items[SaleItems.item_id.name]))
         case Blackout():
             _ordered(limit)
         case ReferencePrice():

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import chain
 
 import numpy as np
 import polars as pl
 
 from flashlift.domain import Campaign
-from flashlift.limits import Budget, CategoryCount
 from flashlift.planning.finding import Broken
+from flashlift.planning.verify_rows import Weight, rows, stock_row
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleItems
 
 __all__ = ["PricedRow", "Tolls", "priced_rows"]
-
-Weight = Literal["offers", "discount", "quota"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,24 +29,27 @@ class PricedRow:
         name: such as `positions[fri-20h]`.
         price: not negative for a maximum, not positive for a minimum.
         bound: of the row.
-        items: rows of the items table that it counts, (n,); None: all.
-        slot: the slot that it counts; None: all.
+        items: rows of the items table that it counts, in rising order, (n,).
+        factor: how often it counts them, (n,).
+        slots: the slots that it counts, (m,).
         weight: what it counts: offers, currency of discount, or units of quota.
     """
 
     name: str
     price: float
     bound: float
-    items: IntArray | None
-    slot: int | None
+    items: IntArray
+    factor: FloatArray
+    slots: IntArray
     weight: Weight
 
     def takes(self, item: int, slot: int, discount_cost: float, quota: float) -> float:
         """What the row takes from an offer, in shop currency."""
-        inside = self.items is None or item in self.items
-        if not inside or self.slot not in (None, slot):
+        at = int(np.searchsorted(self.items, item))
+        if at == len(self.items) or self.items[at] != item or slot not in self.slots:
             return 0.0
-        return self.price * {"offers": 1.0, "discount": discount_cost, "quota": quota}[self.weight]
+        amount = {"offers": 1.0, "discount": discount_cost, "quota": quota}[self.weight]
+        return float(self.price * self.factor[at] * amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +71,7 @@ class Tolls:
         """Sum of the rows."""
         parts = {weight: np.zeros((n_items, n_slots)) for weight in ("offers", "discount", "quota")}
         for row in rows:
-            items = slice(None) if row.items is None else row.items
-            slots = slice(None) if row.slot is None else slice(row.slot, row.slot + 1)
-            parts[row.weight][items, slots] += row.price
+            parts[row.weight][np.ix_(row.items, row.slots)] += row.price * row.factor[:, None]
         return cls(flat=parts["offers"], discount=parts["discount"], quota=parts["quota"])
 
     def of_offers(
@@ -94,48 +93,28 @@ def priced_rows(
         prices: `row` (its name) and `price`.
     """
     asked = {str(row): float(price) for row, price in prices.iter_rows()}
-    rows: list[PricedRow] = []
+    item_of = {f"stock[{item}]": k for k, item in enumerate(items[SaleItems.item_id.name])}
+    stock = (stock_row(campaign, items, item_of[name]) for name in list(asked) if name in item_of)
+    priced: list[PricedRow] = []
     broken: list[Broken] = []
-
-    def add(
-        name: str,
-        bound: float,
-        *,
-        upper: bool,
-        inside: IntArray | None = None,
-        slot: int | None = None,
-        weight: Weight = "offers",
-    ) -> None:
-        price = asked.pop(name, 0.0)
-        if not (0.0 <= price < np.inf if upper else -np.inf < price <= 0.0):
-            broken.append(Broken(limit="sign of a price", where=name, amount=abs(price), unit="currency"))
+    for row in chain(rows(campaign, items), stock):
+        price = asked.pop(row.name, 0.0)
+        if not (0.0 <= price < np.inf if row.upper else -np.inf < price <= 0.0):
+            broken.append(Broken(limit="sign of a price", where=row.name, amount=abs(price), unit="currency"))
         elif price:
-            rows.append(PricedRow(name=name, price=price, bound=bound, items=inside, slot=slot, weight=weight))
-
-    for number, slot in enumerate(campaign.slots):
-        add(f"positions[{slot.slot_id}]", slot.positions, upper=True, slot=number)
-    for limit in campaign.limits:
-        match limit:
-            case CategoryCount():
-                path = limit.category.split("/")
-                names = items[SaleItems.category.name]
-                inside = np.flatnonzero([str(name or "").split("/")[: len(path)] == path for name in names])
-                where: list[tuple[str, int | None]] = [(f"category[{limit.category}]", None)]
-                if limit.per_slot:
-                    where = [(f"category[{limit.category}, {s.slot_id}]", k) for k, s in enumerate(campaign.slots)]
-                for name, place in where:
-                    add(f"{name} minimum", limit.minimum, upper=False, inside=inside, slot=place)
-                    if limit.maximum is not None:
-                        add(f"{name} maximum", limit.maximum, upper=True, inside=inside, slot=place)
-            case Budget():
-                add("budget", limit.amount, upper=True, weight="discount")
-            case _:
-                pass  # how often an item appears is in the schedules, and what may run is in the table of offers
-    row_of = {f"stock[{item}]": row for row, item in enumerate(items[SaleItems.item_id.name])}
-    stock = items[SaleItems.stock.name].to_numpy()
-    for name in [name for name in asked if name in row_of]:
-        add(name, float(stock[row_of[name]]), upper=True, inside=np.array([row_of[name]]), weight="quota")
+            counted = np.flatnonzero(row.takes)
+            priced.append(
+                PricedRow(
+                    name=row.name,
+                    price=price,
+                    bound=row.bound,
+                    items=counted,
+                    factor=row.takes[counted],
+                    slots=np.flatnonzero(row.slots),
+                    weight=row.weight,
+                )
+            )
     unknown = [
         Broken(limit="known row", where=name, amount=abs(price), unit="currency") for name, price in asked.items()
     ]
-    return rows, (*broken, *unknown)
+    return priced, (*broken, *unknown)

@@ -1,0 +1,116 @@
+"""The rows of a campaign's limits, read from the campaign and the items for a certificate's proof.
+
+Written once more for `flashlift.planning.verify`, which may not trust the rows that the planner had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from flashlift.domain import Campaign
+from flashlift.limits import AlwaysTogether, BrandCount, Budget, CategoryCount, NeverTogether, Pinned
+from flashlift.protocols import FloatArray
+from flashlift.schema import SaleItems
+
+__all__ = ["Row", "Weight", "rows", "stock_row"]
+
+Weight = Literal["offers", "discount", "quota"]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row: the sum over chosen offers of `takes` x weight is at most (`upper`), or at least, the bound.
+
+    Args:
+        name: as the planner calls it.
+        bound: right-hand side.
+        takes: coefficient of each item, (n_items,).
+        slots: slots whose offers it counts, (n_slots,).
+        upper: which side is bounded.
+        weight: what it counts of an offer.
+    """
+
+    name: str
+    bound: float
+    takes: FloatArray
+    slots: BoolArray
+    upper: bool = True
+    weight: Weight = "offers"
+
+
+def rows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
+    """All rows that tie items together; stock is asked for item by item (`stock_row`)."""
+    every, always = np.ones(items.height), np.ones(len(campaign.slots), dtype=bool)
+    for slot, here in zip(campaign.slots, _each(campaign), strict=True):
+        yield Row(name=f"positions[{slot.slot_id}]", bound=slot.positions, takes=every, slots=here)
+    for limit in campaign.limits:
+        match limit:
+            case CategoryCount():
+                path = limit.category.split("/")
+                below = [str(name or "").split("/")[: len(path)] == path for name in items[SaleItems.category.name]]
+                yield from _counted(f"category[{limit.category}", limit, campaign, np.array(below, dtype=np.float64))
+            case BrandCount():
+                mine = _among(items, SaleItems.brand.name, [limit.brand])
+                yield from _counted(f"brand[{limit.brand}", limit, campaign, mine)
+            case Pinned():
+                place = "" if limit.slot_id is None else f", {limit.slot_id}"
+                here = np.array([limit.slot_id in {None, slot.slot_id} for slot in campaign.slots], dtype=bool)
+                takes = _among(items, SaleItems.item_id.name, [limit.item_id])
+                name = f"pinned[{limit.item_id}{place}]"
+                yield Row(name=name, bound=1.0, takes=takes, slots=here, upper=False)
+            case NeverTogether():
+                takes = _among(items, SaleItems.item_id.name, limit.item_ids)
+                for slot in campaign.slots:
+                    live = np.array([other.start <= slot.start < other.end for other in campaign.slots], dtype=bool)
+                    name = f"never together[{', '.join(limit.item_ids)}; {slot.slot_id}]"
+                    yield Row(name=name, bound=1.0, takes=takes, slots=live)
+            case AlwaysTogether():
+                yield from _always(limit, campaign, items)
+            case Budget():
+                yield Row(name="budget", bound=limit.amount, takes=every, slots=always, weight="discount")
+            case _:
+                pass  # how often an item appears is in the schedules, and what may run is in the table
+
+
+def stock_row(campaign: Campaign, items: pl.DataFrame, item: int) -> Row:
+    """Quotas of one item within its stock; `item` is a row of the items table."""
+    stock, name = float(items[SaleItems.stock.name][item]), items[SaleItems.item_id.name][item]
+    takes, always = np.zeros(items.height), np.ones(len(campaign.slots), dtype=bool)
+    takes[item] = 1.0
+    return Row(name=f"stock[{name}]", bound=stock, takes=takes, slots=always, weight="quota")
+
+
+def _each(campaign: Campaign) -> BoolArray:
+    """Every slot by itself, (n_slots, n_slots)."""
+    return np.eye(len(campaign.slots), dtype=bool)
+
+
+def _among(items: pl.DataFrame, column: str, names: Collection[str]) -> FloatArray:
+    return np.array([name in names for name in items[column]], dtype=np.float64)
+
+
+def _counted(name: str, limit: CategoryCount | BrandCount, campaign: Campaign, takes: FloatArray) -> Iterator[Row]:
+    places: Sequence[tuple[str, BoolArray]] = [("", np.ones(len(campaign.slots), dtype=bool))]
+    if limit.per_slot:
+        places = [(f", {slot.slot_id}", here) for slot, here in zip(campaign.slots, _each(campaign), strict=True)]
+    for place, here in places:
+        yield Row(name=f"{name}{place}] minimum", bound=limit.minimum, takes=takes, slots=here, upper=False)
+        if limit.maximum is not None:
+            yield Row(name=f"{name}{place}] maximum", bound=limit.maximum, takes=takes, slots=here)
+
+
+def _always(limit: AlwaysTogether, campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
+    """Around the set: an item less the next one, in each slot."""
+    ids = list(dict.fromkeys(limit.item_ids))
+    for one, other in pairwise([*ids, ids[0]]):
+        takes = _among(items, SaleItems.item_id.name, [one]) - _among(items, SaleItems.item_id.name, [other])
+        for slot, here in zip(campaign.slots, _each(campaign), strict=True):
+            yield Row(name=f"always together[{one} with {other}; {slot.slot_id}]", bound=0.0, takes=takes, slots=here)
