@@ -101,7 +101,8 @@ class Offer:
     """One (item, slot, discount): at most `quota` units at `price` during the slot.
 
     `expected_units` (units sold within the quota) and `expected_value` (incremental profit) are means
-    over demand draws; their sum over a plan is what the optimizer maximized.
+    over demand draws; their sum over a plan is what the optimizer maximized. A customer may buy at most `per_customer`
+    units; None: any number.
     """
 
     item_id: str
@@ -111,6 +112,7 @@ class Offer:
     quota: int
     expected_units: float
     expected_value: float
+    per_customer: int | None = None
 
 
 BEYOND_FRAC = 0.005

@@ -19,10 +19,14 @@ from flashlift.limits import (
     Excluded,
     Limit,
     MarginFloor,
+    MaxChange,
     NeverTogether,
     NotAboveCompetitor,
+    PerCustomer,
     Pinned,
     ReferencePrice,
+    SellThrough,
+    StockReserve,
 )
 
 __all__ = ["Discount", "Fraction", "LimitSettings", "Section"]
@@ -85,6 +89,15 @@ class ReferenceSettings(Section):
             raise ValueError(f"maximum {self.maximum:g} is below minimum {self.minimum:g}")
         return self
 
+    def limit(self) -> ReferencePrice:
+        """As a limit of the campaign."""
+        return ReferencePrice(
+            minimum_frac=self.minimum,
+            maximum_frac=self.maximum,
+            unknown_may_run=self.unknown_may_run,
+            policy=self.rule().name,
+        )
+
     def rule(self) -> ReferencePolicy:
         """Which prices count."""
         if self.days is None:
@@ -115,6 +128,21 @@ class PinnedSettings(Section):
     discount: Discount | None = Field(default=None, description="only at this step of the ladder; default: at any")
 
 
+class ReserveSettings(Section):
+    """Stock that the sale may not touch: so many units of an item or such a share, the larger of both."""
+
+    units: int = Field(default=0, ge=0)
+    share: float = Field(default=0.0, ge=0.0, le=1.0)
+
+
+class ChangeSettings(Section):
+    """How far the plan may move from the last approved one."""
+
+    items: list[str] = Field(min_length=1, description="item ids of the approved plan")
+    new: int | None = Field(default=None, ge=0, description="at most so many offers of other items")
+    kept: int = Field(default=0, ge=0, description="at least so many offers of these items")
+
+
 class LimitSettings(Section):
     """What every plan keeps, beside positions and stock."""
 
@@ -139,6 +167,15 @@ class LimitSettings(Section):
         default_factory=list, description="sets of item ids of which in every slot all are on offer, or none"
     )
 
+    reserve: ReserveSettings | None = None
+    sell_through: float | None = Field(
+        default=None, gt=0.0, le=1.0, description="expected units of every offer / its quota, at least"
+    )
+    per_customer: int | None = Field(
+        default=None, ge=1, description="units of an offer that a customer may buy; every offer states it"
+    )
+    change: ChangeSettings | None = None
+
     def limits(self) -> Iterator[Limit]:
         """The limits, in a fixed order."""
         yield Appearances(maximum=self.appearances, cool_down_hours=self.cool_down_hours)
@@ -152,13 +189,8 @@ class LimitSettings(Section):
             yield Budget(amount=self.budget)
         if self.excluded:
             yield Excluded(item_ids=tuple(self.excluded))
-        if (r := self.reference_price) is not None:
-            yield ReferencePrice(
-                minimum_frac=r.minimum,
-                maximum_frac=r.maximum,
-                unknown_may_run=r.unknown_may_run,
-                policy=r.rule().name,
-            )
+        if self.reference_price is not None:
+            yield self.reference_price.limit()
         if self.not_above_competitor:
             yield NotAboveCompetitor()
         for d in self.blackouts:
@@ -167,6 +199,17 @@ class LimitSettings(Section):
             yield Pinned(item_id=p.item, slot_id=p.slot, discount_frac=p.discount)
         yield from (NeverTogether(item_ids=tuple(ids)) for ids in self.never_together)
         yield from (AlwaysTogether(item_ids=tuple(ids)) for ids in self.always_together)
+        yield from self._of_stock()
+        if (c := self.change) is not None:
+            yield MaxChange(item_ids=tuple(c.items), new=c.new, kept=c.kept)
+
+    def _of_stock(self) -> Iterator[Limit]:
+        if self.reserve is not None:
+            yield StockReserve(units=self.reserve.units, share=self.reserve.share)
+        if self.sell_through is not None:
+            yield SellThrough(minimum_frac=self.sell_through)
+        if self.per_customer is not None:
+            yield PerCustomer(maximum=self.per_customer)
 
 
 def _utc(at: datetime) -> datetime:

@@ -15,10 +15,14 @@ __all__ = [
     "Excluded",
     "Limit",
     "MarginFloor",
+    "MaxChange",
     "NeverTogether",
     "NotAboveCompetitor",
+    "PerCustomer",
     "Pinned",
     "ReferencePrice",
+    "SellThrough",
+    "StockReserve",
 ]
 
 
@@ -149,6 +153,46 @@ class AlwaysTogether:
     item_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockReserve:
+    """Stock that the sale may not touch: `units` of each item or `share` of its stock, rounded up, the larger of both.
+
+    It bounds the quotas; what is not sold in the sale is still for sale at list price.
+    """
+
+    units: int = 0
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SellThrough:
+    """Every offer is expected to sell at least this share of its quota."""
+
+    minimum_frac: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerCustomer:
+    """A customer may buy at most so many units of an offer. Every offer states it; demand is forecast without it."""
+
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxChange:
+    """How far a plan may move from the last approved one, by item.
+
+    Args:
+        item_ids: items of the approved plan.
+        new: at most so many offers are of other items; None: any number.
+        kept: at least so many offers are of these items.
+    """
+
+    item_ids: tuple[str, ...]
+    new: int | None = None
+    kept: int = 0
+
+
 Limit = (
     CategoryCount
     | BrandCount
@@ -162,4 +206,8 @@ Limit = (
     | Pinned
     | NeverTogether
     | AlwaysTogether
+    | StockReserve
+    | SellThrough
+    | PerCustomer
+    | MaxChange
 )

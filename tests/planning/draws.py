@@ -21,10 +21,14 @@ from flashlift.limits import (
     Excluded,
     Limit,
     MarginFloor,
+    MaxChange,
     NeverTogether,
     NotAboveCompetitor,
+    PerCustomer,
     Pinned,
     ReferencePrice,
+    SellThrough,
+    StockReserve,
 )
 from flashlift.protocols import FloatArray, IntArray, SparseEffects
 
@@ -170,6 +174,15 @@ def merchant_limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladd
                 st.integers(1, 24),
                 st.lists(item, max_size=2, unique=True).map(tuple),
                 st.sampled_from([None, "home"]),
+            ),
+            st.builds(StockReserve, units=st.integers(0, 3), share=st.sampled_from([0.0, 0.3])),
+            st.builds(SellThrough, minimum_frac=st.sampled_from([0.1, 0.5, 0.8])),
+            st.builds(PerCustomer, maximum=st.integers(1, 3)),
+            st.builds(
+                MaxChange,
+                item_ids=st.lists(item, max_size=3, unique=True).map(tuple),
+                new=st.none() | st.integers(0, 2),
+                kept=st.integers(0, 1),
             ),
             st.builds(NeverTogether, item_ids=st.lists(item, min_size=2, max_size=3, unique=True).map(tuple)),
             st.builds(AlwaysTogether, item_ids=st.lists(item, min_size=2, max_size=3, unique=True).map(tuple)),

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import combinations
+from math import ceil
 
 import numpy as np
 from tests.planning.draws import World
@@ -21,10 +22,14 @@ from flashlift.limits import (
     Excluded,
     Limit,
     MarginFloor,
+    MaxChange,
     NeverTogether,
     NotAboveCompetitor,
+    PerCustomer,
     Pinned,
     ReferencePrice,
+    SellThrough,
+    StockReserve,
 )
 
 
@@ -80,13 +85,18 @@ def amounts(offers: Sequence[Offer], world: World) -> dict[tuple[str, str], floa
     for name, slot in slots.items():
         over["positions", name] = sum(offer.slot_id == name for offer in offers) - slot.positions
     for name, row in rows.items():
-        over["stock", name] = sum(offer.quota for offer in offers if offer.item_id == name) - row["stock"]
+        kept = [limit for limit in world.campaign.limits if isinstance(limit, StockReserve)]
+        reserve = max(
+            [0, *(limit.units for limit in kept), *(ceil(limit.share * row["stock"] - 1e-9) for limit in kept)]
+        )
+        quotas = sum(offer.quota for offer in offers if offer.item_id == name)
+        over["stock", name] = quotas - max(row["stock"] - reserve, 0) if quotas else 0
     for limit in world.campaign.limits:
         over |= _of_limit(limit, offers, rows, slots, world)
     return {what: amount for what, amount in over.items() if amount > 1e-9}
 
 
-def _of_limit(  # noqa: PLR0911
+def _of_limit(  # noqa: PLR0911, PLR0912
     limit: Limit, offers: Sequence[Offer], rows: dict, slots: dict[str, Slot], world: World
 ) -> dict[tuple[str, str], float]:
     match limit:
@@ -96,6 +106,17 @@ def _of_limit(  # noqa: PLR0911
         case BrandCount():
             mine = [o for o in offers if rows[o.item_id]["brand"] == limit.brand]
             return _counts(f"brand[{limit.brand}]", limit, mine, slots)
+        case StockReserve():
+            return {}
+        case SellThrough():
+            return {("sell-through", _place(o)): limit.minimum_frac - o.expected_units / o.quota for o in offers}
+        case PerCustomer():
+            most = min(other.maximum for other in world.campaign.limits if isinstance(other, PerCustomer))
+            return {("per customer", _place(o)): np.inf if o.per_customer != most else 0.0 for o in offers}
+        case MaxChange():
+            old = sum(o.item_id in limit.item_ids for o in offers)
+            new = -np.inf if limit.new is None else len(offers) - old - limit.new
+            return {("change[new]", "campaign"): new, ("change[kept]", "campaign"): limit.kept - old}
         case NeverTogether():
             return {
                 ("never together", f"{_place(a)} and {_place(b)}"): 1.0

@@ -30,6 +30,9 @@ COUNTED = (
     "reference price",
     "competitor",
     "blackout",
+    "sell-through",
+    "per customer",
+    "change",
     "never together",
     "always together",
 )

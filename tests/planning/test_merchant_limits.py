@@ -17,12 +17,17 @@ from flashlift.limits import (
     Blackout,
     BrandCount,
     Limit,
+    MaxChange,
     NeverTogether,
     NotAboveCompetitor,
+    PerCustomer,
     Pinned,
     ReferencePrice,
+    SellThrough,
+    StockReserve,
 )
 from flashlift.planning import check, solve
+from flashlift.planning.desk import Desk
 
 SLOTS = slots_every(2, positions=3)
 N = 12
@@ -154,3 +159,54 @@ def test_a_pinned_item_that_may_not_run_is_named() -> None:
     with pytest.raises(InfeasibleError) as caught:
         plan(*(Pinned(item_id=f"i{k}", slot_id="s0") for k in range(4)))
     assert set(caught.value.limits) == {*(f"pinned[i{k}, s0]" for k in range(4)), "positions[s0]"}
+
+
+def test_the_reserve_is_kept_for_normal_sale() -> None:
+    items = shop(stock=[4] * N)
+    free = max(offer.quota for offer in plan(items=items).offers)
+    assert free > 1
+    kept = plan(StockReserve(units=3, share=0.5), items=items)
+    assert {offer.quota for offer in kept.offers} == {1}
+    assert plan(StockReserve(share=1.0), items=items).offers == ()
+    with pytest.raises(SettingsError, match="out of its range"):
+        plan(StockReserve(share=1.5))
+
+
+def test_every_offer_sells_the_share_of_its_quota_asked_for() -> None:
+    shares = [offer.expected_units / offer.quota for offer in plan().offers]
+    target = float(np.median(shares))
+    assert min(shares) < target
+    found = plan(SellThrough(minimum_frac=target))
+    assert found.offers
+    assert all(offer.expected_units / offer.quota >= target - 1e-9 for offer in found.offers)
+    with pytest.raises(InfeasibleError) as caught:
+        plan(Pinned(item_id="i0"), SellThrough(minimum_frac=1.0))
+    assert set(caught.value.limits) == {"pinned[i0]", "sell-through"}
+
+
+def test_every_offer_states_what_a_customer_may_buy() -> None:
+    assert {offer.per_customer for offer in plan().offers} == {None}
+    assert {offer.per_customer for offer in plan(PerCustomer(maximum=2), PerCustomer(maximum=3)).offers} == {2}
+    with pytest.raises(SettingsError, match="out of its range"):
+        plan(PerCustomer(maximum=0))
+
+
+def test_a_plan_moves_only_so_far_from_the_approved_one() -> None:
+    worst = tuple(f"i{k}" for k in range(N) if f"i{k}" not in {offer.item_id for offer in plan().offers})[:4]
+    found = plan(MaxChange(item_ids=worst, new=1, kept=3))
+    old = [offer for offer in found.offers if offer.item_id in worst]
+    assert len(found.offers) - len(old) <= 1
+    assert len(old) >= 3
+
+
+def test_a_desk_keeps_the_reserve_it_was_opened_with() -> None:
+    items, draws = shop(stock=[4] * N), log_linear(np.random.default_rng(4), N, SLOTS, 8)
+    limits = (Appearances(maximum=2), StockReserve(units=3))
+    campaign = Campaign(slots=SLOTS, ladder=(0.1, 0.2, 0.3), limits=limits)
+    desk = Desk.open(campaign, items, draws)
+    assert desk.plan().objective == pytest.approx(solve(campaign, items, draws).objective, rel=1e-3)
+    target = (*limits, SellThrough(minimum_frac=0.5), Blackout(start=FRIDAY, end=SLOTS[0].end, category="home"))
+    same = solve(Campaign(slots=SLOTS, ladder=campaign.ladder, limits=target), items, draws)
+    assert desk.plan(target).objective == pytest.approx(same.objective, rel=1e-3)
+    with pytest.raises(SettingsError, match="Open a desk with the new reserve"):
+        desk.plan((Appearances(),))

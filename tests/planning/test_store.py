@@ -26,10 +26,14 @@ from flashlift.limits import (
     CategoryCount,
     Excluded,
     MarginFloor,
+    MaxChange,
     NeverTogether,
     NotAboveCompetitor,
+    PerCustomer,
     Pinned,
     ReferencePrice,
+    SellThrough,
+    StockReserve,
 )
 from flashlift.planning import best_sellers, check, load_plan, plan_table, recheck, save_plan, solve
 
@@ -68,6 +72,10 @@ def test_every_kind_of_limit_survives(tmp_path: Path) -> None:
             Pinned(item_id="i0", discount_frac=0.1),
             ReferencePrice(minimum_frac=0.05, policy="ours"),
             NotAboveCompetitor(),
+            StockReserve(units=3, share=0.5),
+            SellThrough(minimum_frac=0.5),
+            PerCustomer(maximum=2),
+            MaxChange(item_ids=("i0",), new=1),
             NeverTogether(item_ids=("i0", "i1")),
             AlwaysTogether(item_ids=("i0", "i1")),
             MarginFloor(margin_frac=-0.1),

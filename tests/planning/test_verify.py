@@ -40,7 +40,8 @@ def test_a_certificate_verifies_and_bounds_the_optimum(world: World) -> None:
         proof = verify(plan, world.campaign, world.items, certificate.prices, certificate.cells)
         assert proof.broken == ()
         assert proof.bound >= plan.objective - 1e-6 * max(abs(plan.objective), 1.0)
-        assert proof.objective == pytest.approx(plan.objective, rel=1e-6, abs=1e-6)
+        size = sum(abs(offer.expected_value) for offer in plan.offers)  # values of large campaigns are single precision
+        assert proof.objective == pytest.approx(plan.objective, abs=1e-6 * max(size, 1.0))
 
 
 @settings(max_examples=40, deadline=None)

@@ -16,8 +16,11 @@ both. A broken plan never makes it fail; whatever is wrong becomes a finding (`B
 | below list price | currency | how far above list price; 0 at list price |
 | discount | fraction | stated less 1 - price / list price |
 | quota | units | no number, less than one, or not whole |
+| per customer | units | stated less what the campaign allows |
+| sell-through | fraction | of the quota missing, on the units stated |
+| change[new], change[kept] | offers | of new items beyond the maximum; missing of the approved plan's items |
 | quota quantile | units | quota less the quantile of demand that the campaign asks for; on the plan's own draws only |
-| stock | units | quotas of the item together beyond its stock |
+| stock | units | quotas of the item together beyond its stock less the reserve |
 | positions | offers | beyond the positions of the slot |
 | listed twice | offers | the same item, slot and price again |
 | one price | offers | two offers of one item at the same moment |
@@ -58,7 +61,7 @@ from flashlift.domain import Campaign, Costs, Estimate, Offer, Plan
 from flashlift.errors import SettingsError
 from flashlift.limits import Budget
 from flashlift.planning.check_claims import claims_broken, means_broken, quotas_broken, sampling_tolerance
-from flashlift.planning.check_facts import Facts, can_run, read_facts
+from flashlift.planning.check_facts import Facts, can_run, free_stock, read_facts
 from flashlift.planning.check_limits import budget_broken, limits_broken
 from flashlift.planning.check_value import Cells, gain_alone, gain_together, read_cells
 from flashlift.planning.finding import Broken, number, place
@@ -185,7 +188,8 @@ def _findings(sample: _Sample, case: _Case, *, exact: bool, claims: bool) -> Ite
         value = gain_alone(sample.cells, case.items, sample.draws, case.campaign.costs)
         yield from means_broken(sample.offers, sample.cells, value, exact=exact)
     if claims and exact:
-        stock = np.array([case.facts.items[offer.item_id].stock for offer in sample.offers])
+        free = [free_stock(case.facts.items[offer.item_id].stock, case.campaign) for offer in sample.offers]
+        stock = np.array(free)
         yield from quotas_broken(sample.offers, sample.cells, stock, number(case.campaign.quota_quantile))
 
 

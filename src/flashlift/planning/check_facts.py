@@ -12,10 +12,11 @@ from typing import Any
 import polars as pl
 
 from flashlift.domain import Campaign, Offer, Slot
+from flashlift.limits import StockReserve
 from flashlift.planning.finding import number
 from flashlift.schema import SaleFacts, SaleItems
 
-__all__ = ["Facts", "ItemFacts", "can_run", "read_facts"]
+__all__ = ["Facts", "ItemFacts", "can_run", "free_stock", "read_facts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,17 @@ def can_run(offer: Offer, facts: Facts) -> bool:
         return False
     price, quota = number(offer.price), number(offer.quota)
     return 0.0 < price < facts.items[offer.item_id].list_price and 0.0 < quota < math.inf
+
+
+def free_stock(stock: float, campaign: Campaign) -> float:
+    """Units that quotas of an item may add up to, its stock less the largest reserve; nan where a reserve is none."""
+    kept = [0.0]
+    for limit in campaign.limits:
+        if isinstance(limit, StockReserve):
+            kept += [number(limit.units), number(limit.share) * stock]
+    if not all(math.isfinite(one) for one in kept):
+        return math.nan
+    return max(stock - math.ceil(max(kept) - 1e-9), 0.0)
 
 
 def _known(name: object, names: Mapping[str, Any]) -> bool:

@@ -23,12 +23,16 @@ from flashlift.limits import (
     CategoryCount,
     Excluded,
     MarginFloor,
+    MaxChange,
     NeverTogether,
     NotAboveCompetitor,
+    PerCustomer,
     Pinned,
     ReferencePrice,
+    SellThrough,
+    StockReserve,
 )
-from flashlift.planning.check_facts import Facts, ItemFacts
+from flashlift.planning.check_facts import Facts, ItemFacts, free_stock
 from flashlift.planning.check_offers import offer_broken, tag_broken, tag_reach
 from flashlift.planning.finding import Broken, excess, number, place
 
@@ -45,7 +49,7 @@ def limits_broken(offers: Sequence[Offer], campaign: Campaign, facts: Facts) -> 
     broken = [
         *_strangers(offers, facts),
         *(b for offer in offers for b in tag_broken(offer, _item(offer, facts), campaign)),
-        *_quotas(offers, facts),
+        *_quotas(offers, campaign, facts),
         *_places(offers, facts),
         *_one_price(offers, facts),
     ]
@@ -78,7 +82,7 @@ def _slot(offer: Offer, facts: Facts) -> Slot | None:
     return facts.slots[offer.slot_id][1] if isinstance(offer.slot_id, str) and offer.slot_id in facts.slots else None
 
 
-def _quotas(offers: Sequence[Offer], facts: Facts) -> Iterator[Broken]:
+def _quotas(offers: Sequence[Offer], campaign: Campaign, facts: Facts) -> Iterator[Broken]:
     """Whole positive quotas, together within the stock; a negative quota makes no room for another."""
     total: dict[str, float] = defaultdict(float)
     for offer in offers:
@@ -92,7 +96,7 @@ def _quotas(offers: Sequence[Offer], facts: Facts) -> Iterator[Broken]:
         if _item(offer, facts) is not None:
             total[offer.item_id] += max(quota, 0.0)
     for item_id, taken in total.items():
-        over = excess(taken, facts.items[item_id].stock, ROUNDING)
+        over = excess(taken, free_stock(facts.items[item_id].stock, campaign), ROUNDING)
         if over is not None:
             yield Broken(limit="stock", where=item_id, amount=over, unit="units")
 
@@ -157,7 +161,11 @@ def _limit(limit: Any, offers: Sequence[Offer], campaign: Campaign, facts: Facts
             yield from budget_broken(_stated_cost(offers, facts), limit, "campaign, as stated")
         case Appearances():
             yield from _appearances(limit, offers, facts)
-        case MarginFloor() | Excluded() | ReferencePrice() | NotAboveCompetitor() | Blackout():
+        case MaxChange():
+            yield from _change(limit, offers)
+        case StockReserve() | PerCustomer():
+            pass  # judged with the quotas, and with the tag of each offer
+        case SellThrough() | MarginFloor() | Excluded() | ReferencePrice() | NotAboveCompetitor() | Blackout():
             for offer in offers:
                 yield from offer_broken(limit, offer, _item(offer, facts), _slot(offer, facts))
         case _:  # a kind that is new here, or a name that is empty: not understood is not kept
@@ -176,6 +184,17 @@ def _counted(name: str, limit: CategoryCount | BrandCount, inside: Sequence[Offe
         over = None if limit.maximum is None else excess(len(here), number(limit.maximum))
         if over is not None:
             yield Broken(limit=f"{name} maximum", where=where, amount=over, unit="offers")
+
+
+def _change(limit: MaxChange, offers: Sequence[Offer]) -> Iterator[Broken]:
+    """Offers of items that the approved plan lacks, and of items that it has."""
+    old = sum(offer.item_id in limit.item_ids for offer in offers)
+    over = None if limit.new is None else excess(len(offers) - old, number(limit.new))
+    if over is not None:
+        yield Broken(limit="change[new]", where="campaign", amount=over, unit="offers")
+    short = excess(number(limit.kept), old)
+    if short is not None:
+        yield Broken(limit="change[kept]", where="campaign", amount=short, unit="offers")
 
 
 def _pinned(limit: Pinned, known: Sequence[tuple[Offer, ItemFacts]], campaign: Campaign) -> Iterator[Broken]:

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from flashlift.domain import Campaign, Offer, Slot
-from flashlift.limits import Blackout, Excluded, MarginFloor, NotAboveCompetitor, ReferencePrice
+from flashlift.limits import (
+    Blackout,
+    Excluded,
+    MarginFloor,
+    NotAboveCompetitor,
+    PerCustomer,
+    ReferencePrice,
+    SellThrough,
+)
 from flashlift.planning.check_facts import ItemFacts
 from flashlift.planning.finding import Broken, excess, number, place
 
@@ -23,6 +31,11 @@ ROUNDING = 1e-9
 def tag_broken(offer: Offer, item: ItemFacts | None, campaign: Campaign) -> Iterator[Broken]:
     """The price is one: a step of the ladder, with the campaign's ending, below list price, with the discount said."""
     price, where = number(offer.price), place(offer)
+    most = min([number(limit.maximum) for limit in campaign.limits if isinstance(limit, PerCustomer)], default=None)
+    if offer.per_customer is not None or most is not None:
+        off = number(offer.per_customer) - (math.inf if most is None else most)
+        if off != 0.0:
+            yield Broken(limit="per customer", where=where, amount=_size(off), unit="units")
     low = excess(CENT, price, ROUNDING) if math.isfinite(price) else math.inf
     if low is not None:
         yield Broken(limit="price", where=where, amount=low, unit="currency")
@@ -75,7 +88,7 @@ def tag_reach(campaign: Campaign) -> float:
 
 
 def offer_broken(
-    limit: MarginFloor | Excluded | ReferencePrice | NotAboveCompetitor | Blackout,
+    limit: SellThrough | MarginFloor | Excluded | ReferencePrice | NotAboveCompetitor | Blackout,
     offer: Offer,
     item: ItemFacts | None,
     slot: Slot | None,
@@ -89,6 +102,11 @@ def offer_broken(
         return
     price = number(offer.price)
     match limit:
+        case SellThrough() if 0.0 < number(offer.quota) < math.inf:
+            sold = number(offer.expected_units) / number(offer.quota)
+            short = excess(number(limit.minimum_frac), sold, 1e-6)
+            if short is not None:
+                yield Broken(limit="sell-through", where=place(offer), amount=short, unit="fraction")
         case MarginFloor() if 0.0 < price < math.inf:  # else named already, and no share of it means anything
             margin, slack = (price - item.unit_cost) / price, 2.0 * ROUNDING * max(1.0, 1.0 / price)
             short = excess(number(limit.margin_frac), margin, slack)

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from flashlift.domain import Campaign, Plan
-from flashlift.limits import Limit
+from flashlift.errors import SettingsError
+from flashlift.limits import Limit, SellThrough, StockReserve
 from flashlift.planning.families import families
 from flashlift.planning.grid import Grid, build_grid
 from flashlift.planning.large import search_large
@@ -57,7 +58,7 @@ class Desk:
             SettingsError: the campaign contradicts itself.
             InputError: the draws hold values that are not finite.
         """
-        free = Problem.of(replace(campaign, limits=()), items, draws)
+        free = Problem.of(replace(campaign, limits=_reserves(campaign.limits)), items, draws)
         grid = build_grid(free, threads=threads, progress=progress)
         return cls(campaign=campaign, items=items, threads=threads, _draws=draws, _grid=grid)
 
@@ -78,8 +79,12 @@ class Desk:
             FlashliftError: the solver failed, or found no plan in the time given.
         """
         campaign = self.campaign if limits is None else replace(self.campaign, limits=limits)
+        if _reserves(campaign.limits) != _reserves(self.campaign.limits):
+            raise SettingsError("A reserve of stock changes what offers are worth. Open a desk with the new reserve.")
         problem = Problem.of(campaign, self.items, self._draws)
-        value = np.where(problem.allowed.transpose(0, 2, 1), self._grid.value, np.float32(-np.inf))
+        least = max([0.0, *(limit.minimum_frac for limit in campaign.limits if isinstance(limit, SellThrough))])
+        sells = self._grid.units >= least * self._grid.quota * (1.0 + 1e-6)  # the grid rounds
+        value = np.where(problem.allowed.transpose(0, 2, 1) & sells, self._grid.value, np.float32(-np.inf))
         grid = replace(self._grid, value=value)
         pricer = Pricer.of(campaign, grid, families(campaign, self.items), threads=self.threads)
         start = np.array([self._prices.get(name, 0.0) for name in pricer.names]) if self._prices else None
@@ -98,3 +103,8 @@ class Desk:
             raise why_infeasible(campaign, self.items, self._draws, progress=progress)
         self._prices = dict(zip(found.rows, found.price.tolist(), strict=True))
         return plan_of(campaign, self.items, found, gap_frac)
+
+
+def _reserves(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """The limits that change what offers are worth."""
+    return tuple(limit for limit in limits if isinstance(limit, StockReserve))

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.domain import Campaign
-from flashlift.limits import Appearances, BrandCount, Budget, CategoryCount, Pinned
+from flashlift.limits import Appearances, BrandCount, Budget, CategoryCount, MaxChange, Pinned
 from flashlift.planning.family import Family
+from flashlift.planning.stock import saleable
 from flashlift.planning.together import always_together, never_together
 from flashlift.planning.windows import in_category
 from flashlift.schema import SaleItems
@@ -48,6 +49,8 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
             case BrandCount():
                 brand = (items[SaleItems.brand.name] == limit.brand).fill_null(value=False).to_numpy()
                 found += _counts(f"brand[{limit.brand}", limit, campaign, brand)
+            case MaxChange():
+                found += _change(limit, items)
             case Budget():
                 found.append(
                     Family(
@@ -62,10 +65,10 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
                 )
     found += [*_pinned(campaign, items), *never_together(campaign, items), *always_together(campaign, items)]
     once = any(isinstance(limit, Appearances) and limit.maximum <= 1 for limit in campaign.limits)
-    return found if once else [*found, _stock(items)]  # a single quota never exceeds the stock
+    return found if once else [*found, _stock(campaign, items)]  # a single quota never exceeds the stock
 
 
-def _stock(items: pl.DataFrame) -> Family:
+def _stock(campaign: Campaign, items: pl.DataFrame) -> Family:
     """The quotas of an item's appearances together."""
     return Family(
         names=tuple(f"stock[{item}]" for item in items[SaleItems.item_id.name]),
@@ -74,7 +77,7 @@ def _stock(items: pl.DataFrame) -> Family:
         per_slot=False,
         weight="quota",
         upper=True,
-        bound=items[SaleItems.stock.name].to_numpy().astype(np.float64),
+        bound=saleable(campaign, items),
         own=True,
     )
 
@@ -98,6 +101,22 @@ def _counts(
         for word, upper, bound in ends
         if bound is not None
     ]
+
+
+def _change(limit: MaxChange, items: pl.DataFrame) -> Iterator[Family]:
+    """Most offers of items that are new, and least of items that are not."""
+    old = items[SaleItems.item_id.name].is_in(list(limit.item_ids)).to_numpy()
+    for name, inside, bound in (("new", ~old, limit.new), ("kept", old, limit.kept or None)):
+        if bound is not None:
+            yield Family(
+                names=(f"change[{name}]",),
+                limit=None,
+                group=np.where(inside, 0, -1),
+                per_slot=False,
+                weight="offers",
+                upper=name == "new",
+                bound=np.array([float(bound)]),
+            )
 
 
 def _pinned(campaign: Campaign, items: pl.DataFrame) -> Iterator[Family]:

@@ -55,7 +55,7 @@ def build_grid(problem: Problem, *, threads: int = 1, progress: Progress = silen
         columns = problem.value(*at)
         low = columns.value.astype(np.float32)
         up = np.where(low < columns.value, np.nextafter(low, np.float32(np.inf)), low)
-        value[at] = np.where(columns.quota > 0, up, np.float32(-np.inf))
+        value[at] = np.where(problem.offered(columns), up, np.float32(-np.inf))
         units[at] = columns.units
         quota[at] = np.minimum(columns.quota, np.iinfo(np.int32).max)
         return len(columns)

@@ -15,7 +15,7 @@ from flashlift.limits import Appearances
 from flashlift.planning.cliques import cliques
 from flashlift.planning.families import families
 from flashlift.planning.family import Family
-from flashlift.planning.problem import Columns
+from flashlift.planning.problem import Columns, sells_too_little
 from flashlift.planning.windows import windows
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleItems
@@ -85,6 +85,7 @@ def compile_limits(campaign: Campaign, items: pl.DataFrame, columns: Columns, *,
                     parts.append(_cool_down(limit, campaign, items, columns))
     at = (columns.item, columns.slot, columns.price)
     parts += [_never(window.name, window.breaks(*at), columns) for window in windows(campaign, items)]
+    parts.append(_never("sell-through", sells_too_little(campaign, columns), columns))
     rows = Rows(
         names=tuple(name for part in parts for name in part.names),
         limits=tuple(name for part in parts for name in part.limits),

@@ -20,13 +20,15 @@ import polars as pl
 from flashlift.account import contribution
 from flashlift.domain import Campaign, Costs
 from flashlift.errors import InputError
+from flashlift.limits import SellThrough
 from flashlift.planning.prices import sale_prices
 from flashlift.planning.sound import require_sound
+from flashlift.planning.stock import saleable
 from flashlift.planning.windows import windows
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, Progress, SparseEffects, silent
 from flashlift.schema import SaleItems
 
-__all__ = ["Columns", "Problem", "all_columns", "build_columns"]
+__all__ = ["Columns", "Problem", "all_columns", "build_columns", "sells_too_little"]
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class _Shop:
     list_price: FloatArray
     unit_cost: FloatArray
     stock: FloatArray
+    saleable: FloatArray
     costs: Costs
 
     def contribution(self, item: IntArray, units: FloatArray, revenue: FloatArray, at_list: FloatArray) -> FloatArray:
@@ -122,6 +125,7 @@ class Problem:
             list_price=items[SaleItems.list_price.name].to_numpy().astype(np.float64),
             unit_cost=items[SaleItems.unit_cost.name].to_numpy().astype(np.float64),
             stock=items[SaleItems.stock.name].to_numpy().astype(np.float64),
+            saleable=saleable(campaign, items),
             costs=campaign.costs,
         )
         price, allowed = _steps(campaign, items, shop)
@@ -150,6 +154,10 @@ class Problem:
         """Item, slot and step of every allowed offer of some items, by item, step and slot."""
         item, step, slot = np.nonzero(self.allowed[items])
         return item + (items.start or 0), slot, step
+
+    def offered(self, columns: Columns) -> npt.NDArray[np.bool_]:
+        """Whether valued offers may be chosen: there is demand for them, and they sell the share of it asked for."""
+        return (columns.quota > 0) & ~sells_too_little(self.campaign, columns)
 
     def value(self, item: IntArray, slot: IntArray, step: IntArray) -> Columns:
         """Columns of some offers, each valued as if it stood alone in the plan.
@@ -180,6 +188,12 @@ def build_columns(
     return all_columns(Problem.of(campaign, items, draws), progress=progress)
 
 
+def sells_too_little(campaign: Campaign, columns: Columns) -> npt.NDArray[np.bool_]:
+    """Whether offers are expected to sell less of their quotas than the campaign asks for, (n_columns,)."""
+    least = max([0.0, *(limit.minimum_frac for limit in campaign.limits if isinstance(limit, SellThrough))])
+    return np.asarray(columns.units < least * columns.quota - 1e-9)
+
+
 def all_columns(problem: Problem, *, progress: Progress = silent) -> Columns:
     """Every offer that has demand; see `build_columns`."""
     parts = [problem.value(*problem.cells(slice(0, 0)))]
@@ -189,7 +203,7 @@ def all_columns(problem: Problem, *, progress: Progress = silent) -> Columns:
         done += len(parts[-1])
         progress(TASK, done, total, f"{done:,} of {total:,}")
     columns = Columns(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Columns)})
-    kept = columns.take(columns.quota > 0)
+    kept = columns.take(problem.offered(columns))
     log.info("%d offers could run, %d more have no demand", len(kept), len(columns) - len(kept))
     return kept
 
@@ -197,7 +211,7 @@ def all_columns(problem: Problem, *, progress: Progress = silent) -> Columns:
 def _steps(campaign: Campaign, items: pl.DataFrame, shop: _Shop) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Price of every item at every step, and in which slots stock and limits allow it."""
     price, exists = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.price_ending)
-    exists &= shop.stock[:, None] > 0.0
+    exists &= shop.saleable[:, None] > 0.0
     every, somewhere = np.arange(items.height)[:, None], []
     for window in windows(campaign, items):
         kept = window.keeps(every, price)
@@ -242,7 +256,7 @@ def _evaluate(problem: Problem, item: IntArray, slot: IntArray, price: FloatArra
     displaced = draws.units(pair_item, pair_slot, np.zeros(len(pairs)))[pair]
     wanted = draws.units(item, slot, discount)
     _require_finite(shop, item, wanted, displaced)
-    quota = _quota(wanted, campaign.quota_quantile, shop.stock[item])
+    quota = _quota(wanted, campaign.quota_quantile, shop.saleable[item])
     sold = np.minimum(wanted, quota[:, None])
     extra = sold - displaced
     at_list = base[row] - displaced + draws.aftermath(item, extra)

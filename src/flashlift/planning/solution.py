@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.domain import OPTIMAL_GAP_FRAC, Campaign, Offer, Plan, PlanStatus
+from flashlift.limits import PerCustomer
 from flashlift.planning.problem import Columns
 from flashlift.protocols import FloatArray
 from flashlift.schema import SaleItems
@@ -68,6 +69,7 @@ def offers_of(
     """Chosen columns as offers, by slot and then by value."""
     ids = items[SaleItems.item_id.name]
     at = np.flatnonzero(chosen)
+    most = min([limit.maximum for limit in campaign.limits if isinstance(limit, PerCustomer)], default=None)
     at = at[np.lexsort((columns.item[at], -columns.value[at], columns.slot[at]))]
     return tuple(
         Offer(
@@ -78,6 +80,7 @@ def offers_of(
             quota=int(columns.quota[i]),
             expected_units=float(columns.units[i]),
             expected_value=float(columns.value[i]),
+            per_customer=most,
         )
         for i in at
     )

@@ -17,9 +17,13 @@ from flashlift.limits import (
     BrandCount,
     CategoryCount,
     Limit,
+    MaxChange,
     NeverTogether,
+    PerCustomer,
     Pinned,
     ReferencePrice,
+    SellThrough,
+    StockReserve,
 )
 from flashlift.schema import SaleItems
 
@@ -68,28 +72,54 @@ def _limit(limit: Limit, campaign: Campaign, items: pl.DataFrame) -> None:
         case BrandCount():
             _known("brand", limit.brand, set(items[SaleItems.brand.name].drop_nulls()))
         case Pinned():
-            _known("item", limit.item_id, set(items[SaleItems.item_id.name]))
-            if limit.slot_id is not None:
-                _known("slot", limit.slot_id, {slot.slot_id for slot in campaign.slots})
-            if limit.discount_frac is not None and limit.discount_frac not in campaign.ladder:
-                raise SettingsError(
-                    f"Item {limit.item_id} is pinned at {limit.discount_frac:g} off, which is no step of the ladder "
-                    f"({', '.join(f'{step:g}' for step in campaign.ladder)}). Add the step, or pin it at one of them."
-                )
+            _pin(limit, campaign, items)
         case NeverTogether() | AlwaysTogether():
             if len(set(limit.item_ids)) < 2:
                 raise SettingsError(f"The limit {limit} names fewer than two items. Name another, or drop the limit.")
             for item in limit.item_ids:
                 _known("item", item, set(items[SaleItems.item_id.name]))
+        case StockReserve() | SellThrough() | PerCustomer() | MaxChange():
+            _in_range(limit)
         case Blackout():
             _ordered(limit)
         case ReferencePrice():
-            low, high = limit.minimum_frac, limit.maximum_frac
-            if not low <= high <= 1.0:
-                raise SettingsError(
-                    f"The discount on the reference price lies between {low:g} and {high:g}. "
-                    "Let the minimum be at most the maximum, and both at most 1."
-                )
+            _fractions(limit)
+
+
+def _fractions(limit: ReferencePrice) -> None:
+    low, high = limit.minimum_frac, limit.maximum_frac
+    if not low <= high <= 1.0:
+        raise SettingsError(
+            f"The discount on the reference price lies between {low:g} and {high:g}. "
+            "Let the minimum be at most the maximum, and both at most 1."
+        )
+
+
+def _pin(limit: Pinned, campaign: Campaign, items: pl.DataFrame) -> None:
+    _known("item", limit.item_id, set(items[SaleItems.item_id.name]))
+    if limit.slot_id is not None:
+        _known("slot", limit.slot_id, {slot.slot_id for slot in campaign.slots})
+    if limit.discount_frac is not None and limit.discount_frac not in campaign.ladder:
+        raise SettingsError(
+            f"Item {limit.item_id} is pinned at {limit.discount_frac:g} off, which is no step of the ladder "
+            f"({', '.join(f'{step:g}' for step in campaign.ladder)}). Add the step, or pin it at one of them."
+        )
+
+
+def _in_range(limit: StockReserve | SellThrough | PerCustomer | MaxChange) -> None:
+    match limit:
+        case StockReserve():
+            wrong = limit.units < 0 or not 0.0 <= limit.share <= 1.0
+        case SellThrough():
+            wrong = not 0.0 <= limit.minimum_frac <= 1.0
+        case PerCustomer():
+            wrong = limit.maximum < 1
+        case MaxChange():
+            wrong = min(limit.new or 0, limit.kept) < 0
+    if wrong:
+        raise SettingsError(
+            f"The limit {limit} holds a figure out of its range. Give shares in [0, 1] and counts from 0."
+        )
 
 
 def _known(kind: str, name: str, names: Collection[str]) -> None:

@@ -20,6 +20,7 @@ def offers_frame(offers: tuple[Offer, ...]) -> pl.DataFrame:
         "quota": pl.Int64,
         "expected_units": pl.Float64,
         "expected_value": pl.Float64,
+        "per_customer": pl.Int64,
     }
     return pl.DataFrame({name: [getattr(offer, name) for offer in offers] for name in schema}, schema=schema)
 
@@ -49,4 +50,5 @@ def plan_table(plan: Plan, campaign: Campaign, items: pl.DataFrame) -> pl.DataFr
         .join(about, on="item_id", how="left", maintain_order="left")
     )
     first = ["slot_id", "start", "end", "item_id", "title", "category", "list_price", "price", "discount_frac"]
-    return joined.select(*first, "quota", "expected_units", "expected_value")
+    stated = ["per_customer"] if any(offer.per_customer is not None for offer in plan.offers) else []
+    return joined.select(*first, "quota", *stated, "expected_units", "expected_value")

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.domain import Campaign
-from flashlift.limits import AlwaysTogether, BrandCount, Budget, CategoryCount, NeverTogether, Pinned
+from flashlift.limits import AlwaysTogether, BrandCount, Budget, CategoryCount, MaxChange, NeverTogether, Pinned
+from flashlift.planning.check_facts import free_stock
 from flashlift.protocols import FloatArray
 from flashlift.schema import SaleItems
 
@@ -74,6 +75,11 @@ def rows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
                     yield Row(name=name, bound=1.0, takes=takes, slots=live)
             case AlwaysTogether():
                 yield from _always(limit, campaign, items)
+            case MaxChange():
+                old = _among(items, SaleItems.item_id.name, limit.item_ids)
+                yield Row(name="change[kept]", bound=limit.kept, takes=old, slots=always, upper=False)
+                if limit.new is not None:
+                    yield Row(name="change[new]", bound=limit.new, takes=1.0 - old, slots=always)
             case Budget():
                 yield Row(name="budget", bound=limit.amount, takes=every, slots=always, weight="discount")
             case _:
@@ -82,7 +88,7 @@ def rows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
 
 def stock_row(campaign: Campaign, items: pl.DataFrame, item: int) -> Row:
     """Quotas of one item within its stock; `item` is a row of the items table."""
-    stock, name = float(items[SaleItems.stock.name][item]), items[SaleItems.item_id.name][item]
+    stock, name = free_stock(float(items[SaleItems.stock.name][item]), campaign), items[SaleItems.item_id.name][item]
     takes, always = np.zeros(items.height), np.ones(len(campaign.slots), dtype=bool)
     takes[item] = 1.0
     return Row(name=f"stock[{name}]", bound=stock, takes=takes, slots=always, weight="quota")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.domain import Campaign, Slot
-from flashlift.limits import Blackout, Excluded, MarginFloor, NotAboveCompetitor, Pinned, ReferencePrice
+from flashlift.limits import Blackout, Excluded, MarginFloor, NotAboveCompetitor, Pinned, ReferencePrice, SellThrough
 from flashlift.planning.prices import sale_prices
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleFacts, SaleItems
@@ -23,7 +23,7 @@ __all__ = ["Window", "in_category", "windows", "without_windows"]
 
 BoolArray = npt.NDArray[np.bool_]
 ROUNDING = 1e-9
-WINDOWS = (MarginFloor, Excluded, ReferencePrice, NotAboveCompetitor, Blackout)
+ALONE = (MarginFloor, Excluded, ReferencePrice, NotAboveCompetitor, Blackout, SellThrough)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Window:
 
 def without_windows(campaign: Campaign) -> Campaign:
     """The same campaign without what forbids single offers."""
-    kept = [limit for limit in campaign.limits if not isinstance(limit, WINDOWS)]
+    kept = [limit for limit in campaign.limits if not isinstance(limit, ALONE)]
     open_ = [replace(limit, discount_frac=None) if isinstance(limit, Pinned) else limit for limit in kept]
     return replace(campaign, limits=tuple(open_))
 
