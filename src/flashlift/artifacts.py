@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from safetensors.numpy import load_file, save_file
 
 from flashlift.errors import ArtifactError, OutputError
 
-__all__ = ["FORMAT", "Artifact", "digest", "load", "read_manifest", "save", "write_bytes", "write_text"]
+__all__ = ["FORMAT", "Artifact", "append_line", "digest", "load", "read_manifest", "save", "write_bytes", "write_text"]
 
 FORMAT = 2
 
@@ -169,5 +170,25 @@ def write_bytes(path: Path, content: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as handle:
             handle.write(content)
         Path(handle.name).replace(path)
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {error.strerror}. Choose a folder you may write to.") from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a text file that is never rewritten, readable by its owner only; on disk when this returns.
+
+    The line goes out in a single write at the end of the file, so that writers at the same time do not mix.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, f"{line}\n".encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror}. Choose a folder you may write to.") from error

@@ -5,6 +5,8 @@ from flashlift.planning.check import check
 from flashlift.planning.desk import Desk
 from flashlift.planning.explain import Explained, explain
 from flashlift.planning.explore import Explored, explore
+from flashlift.planning.decisions import Decision, approve, decisions, reject, standing
+from flashlift.planning.differences import Differences, differences
 from flashlift.planning.finding import Broken
 from flashlift.planning.rules import best_sellers, fair_rule, flat_rule, random_plan, slow_movers
 from flashlift.planning.solve import solve, solve_certified
@@ -19,14 +21,19 @@ __all__ = [
     "Desk",
     "Explained",
     "Explored",
+    "Decision",
+    "Differences",
     "Proof",
     "SavedPlan",
     "Verdict",
+    "approve",
     "best_sellers",
     "check",
     "explain",
     "explain_saved",
     "explore",
+    "decisions",
+    "differences",
     "fair_rule",
     "findings_frame",
     "flat_rule",
@@ -34,10 +41,12 @@ __all__ = [
     "plan_table",
     "random_plan",
     "recheck",
+    "reject",
     "reprove",
     "save_plan",
     "slow_movers",
     "solve",
     "solve_certified",
+    "standing",
     "verify",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,7 +23,7 @@ from flashlift.planning.verdict import Verdict, findings_frame
 from flashlift.planning.verify import Proof, verify
 from flashlift.protocols import DemandDraws
 
-__all__ = ["SavedPlan", "explain_saved", "load_plan", "recheck", "reprove", "save_plan"]
+__all__ = ["SavedPlan", "campaign_to_json", "explain_saved", "load_plan", "recheck", "reprove", "save_plan"]
 
 KIND = "plan"
 CERTIFICATE = "certificate"
@@ -39,12 +39,23 @@ class SavedPlan:
         campaign: what it was made for.
         items: table SaleItems that it was chosen from.
         verdict: what the checker said of it when it was written.
+        planned_at: when it was written, UTC.
     """
 
     plan: Plan
     campaign: Campaign
     items: pl.DataFrame
     verdict: Verdict
+    planned_at: datetime
+
+    @property
+    def digest(self) -> str:
+        """Names what a decision is about: the offers, the campaign and the verdict, 32 hexadecimal digits.
+
+        When it was planned and what the optimizer proved do not enter: the same sale found again is the same sale.
+        """
+        offers = [asdict(offer) for offer in self.plan.offers]
+        return artifacts.digest(offers, campaign_to_json(self.campaign), asdict(self.verdict))
 
 
 def save_plan(
@@ -85,7 +96,12 @@ def save_plan(
     artifacts.save(
         artifacts.Artifact(
             kind=KIND,
-            manifest={"plan": facts, "campaign": _campaign_to_json(campaign), "verdict": said},
+            manifest={
+                "plan": facts,
+                "campaign": campaign_to_json(campaign),
+                "verdict": said,
+                "planned_at": datetime.now(UTC).isoformat(),
+            },
             inputs=inputs,
             frames={
                 "offers": offers_frame(plan.offers),
@@ -119,6 +135,7 @@ def load_plan(folder: Path) -> SavedPlan:
             campaign=_campaign_from_json(saved.manifest["campaign"]),
             items=saved.frames["items"],
             verdict=Verdict(broken=broken, **said),
+            planned_at=datetime.fromisoformat(saved.manifest["planned_at"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"The plan in {folder} is damaged ({error}). Delete it and plan again.") from error
@@ -163,7 +180,8 @@ def explain_saved(folder: Path) -> Explained:
     return explain(saved.plan, saved.campaign, saved.items, load_certificate(folder / CERTIFICATE))
 
 
-def _campaign_to_json(campaign: Campaign) -> dict[str, Any]:
+def campaign_to_json(campaign: Campaign) -> dict[str, Any]:
+    """A campaign as JSON: times in ISO 8601, each limit with the name of its class as `limit`."""
     whole = asdict(campaign)
     for slot in whole["slots"]:
         slot["start"], slot["end"] = slot["start"].isoformat(), slot["end"].isoformat()
