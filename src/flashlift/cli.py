@@ -13,7 +13,17 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from flashlift.errors import FlashliftError, OutputError, SettingsError
-from flashlift.screen import bars, err, out, show, show_curves, show_plan, show_predictions
+from flashlift.screen import (
+    bars,
+    err,
+    out,
+    show,
+    show_curves,
+    show_decision,
+    show_differences,
+    show_plan,
+    show_predictions,
+)
 
 if TYPE_CHECKING:
     from flashlift.settings import Settings
@@ -186,17 +196,96 @@ def curves(
 
 
 @app.command()
-def plan(settings: SettingsFile = DEFAULT) -> None:
+def plan(
+    settings: SettingsFile = DEFAULT,
+    pin: Annotated[
+        Path | None,
+        typer.Option(help="CSV of items that must run: item_id, and where wanted slot_id and discount (0.2 or 20%)."),
+    ] = None,
+    forbid: Annotated[Path | None, typer.Option(help="CSV of items that must not run: item_id.")] = None,
+    out_files: Annotated[
+        list[Path] | None,
+        typer.Option("--out", help="Another .csv, .parquet, .json or .ics file of the plan; may be repeated."),
+    ] = None,
+) -> None:
     """Plan the sale within the campaign's limits.
 
-    Example: flashlift plan -s shop.toml
+    The work folder then holds the plan as plan.csv (for a spreadsheet, times of the campaign's zone), plan.parquet,
+    plan.json (every figure; docs/planning-files.md) and plan.ics (an event for each slot). A plan is a draft until
+    `flashlift approve`; a plan that changed is a draft again.
+
+    Example: flashlift plan -s shop.toml --forbid forbidden.csv --out calendar.ics
     """
     from flashlift import pipeline
 
     loaded = _load(settings)
+    picks = pipeline.read_picks_of(loaded, pin, forbid)
     with bars() as progress:
-        planned = pipeline.plan(loaded, progress)
+        planned = pipeline.plan(loaded, progress, picks=picks, places=out_files or ())
     show_plan(planned, loaded.shop.currency)
+    out.print(f"Files: plan.csv, .parquet, .json and .ics in {loaded.shop.work}", soft_wrap=True)
+    for path in out_files or ():
+        out.print(f"Written: {path}", soft_wrap=True)
+
+
+By = Annotated[str, typer.Option(help="Who decides; default: the name of the user logged in.")]
+Note = Annotated[str, typer.Option(help="Why, in words.")]
+
+
+@app.command()
+def approve(
+    settings: SettingsFile = DEFAULT,
+    by: By = "",
+    note: Note = "",
+    despite_broken: Annotated[
+        bool, typer.Option("--despite-broken", help="Approve a plan that breaks limits; the note says why.")
+    ] = False,
+) -> None:
+    """Approve the plan made last, as it is. Who and when is kept, and every file of the plan says so.
+
+    Example: flashlift approve -s shop.toml --by "Ann Lee" --note "stock confirmed"
+    """
+    from flashlift import pipeline
+
+    done = pipeline.approve(_load(settings), by=by or _user(), note=note, despite_broken=despite_broken)
+    show_decision(done.decision)
+
+
+@app.command()
+def reject(settings: SettingsFile = DEFAULT, by: By = "", note: Note = "") -> None:
+    """Reject the plan made last. Who and when is kept, and every file of the plan says so.
+
+    Example: flashlift reject -s shop.toml --by "Ann Lee" --note "too deep for brands"
+    """
+    from flashlift import pipeline
+
+    show_decision(pipeline.reject(_load(settings), by=by or _user(), note=note).decision)
+
+
+def _user() -> str:
+    """The user logged in, or nobody where the system does not tell."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
+@app.command()
+def diff(
+    before: Annotated[
+        Path, typer.Argument(help="Folder of a saved plan; keep one with cp -r flashlift-work/plan old.")
+    ],
+    after: Annotated[Path, typer.Argument(help="Folder of another one, such as flashlift-work/plan.")],
+) -> None:
+    """What differs between two saved plans: offers, prices, slots, quotas, value, categories, and rules.
+
+    Example: flashlift diff old flashlift-work/plan
+    """
+    from flashlift import planning
+
+    show_differences(planning.differences(planning.load_plan(before), planning.load_plan(after)))
 
 
 @app.command()

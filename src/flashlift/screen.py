@@ -18,8 +18,20 @@ if TYPE_CHECKING:
     import polars as pl
 
     from flashlift.pipeline import Curves, Planned, Predicted
+    from flashlift.planning import Decision, Differences
 
-__all__ = ["Bars", "bars", "err", "out", "show", "show_curves", "show_plan", "show_predictions"]
+__all__ = [
+    "Bars",
+    "bars",
+    "err",
+    "out",
+    "show",
+    "show_curves",
+    "show_decision",
+    "show_differences",
+    "show_plan",
+    "show_predictions",
+]
 
 out = Console()
 err = Console(stderr=True)
@@ -121,6 +133,37 @@ def show_plan(planned: Planned, currency: str) -> None:
     if not best.offers:
         out.print("No offer earns more than the item would earn without a sale, so the best plan is to run none.")
     show(planned.comparison, f"The plan beside rules of thumb, same limits, same fresh draws ({currency})")
+    show_decision(planned.decision)
+
+
+def show_decision(decision: Decision | None) -> None:
+    """Print whether a plan is a draft, approved or rejected, and by whom."""
+    said = "draft: nobody has approved this plan (flashlift approve)" if decision is None else decision.sentence
+    out.print(f"State: {escape(said)}.", highlight=False, soft_wrap=True)
+
+
+def show_differences(found: Differences) -> None:
+    """Print what differs between two plans: value, rules, categories, offers."""
+    import polars as pl
+
+    show(found.figures.with_columns(pl.col(pl.Float64).round(4)), "Figures, each of its own plan's verdict")
+    error = found.figures["error"].drop_nulls()
+    if len(error):
+        out.print(f"Each value comes from draws of its own: standard error of their difference {error.item():,.2f}.")
+    for title, frame in (("Rules of one plan only", found.campaign), ("Categories", found.categories)):
+        if not frame.is_empty():
+            show(frame, title)
+    if found.offers.is_empty():
+        out.print(f"The same {found.unchanged} offers in both.")
+        return
+    arrow = [
+        pl.format("{} → {}", *(pl.col(f"{name}_{side}").cast(pl.String).fill_null("-") for side in ("before", "after")))
+        for name in ("slot_id", "price", "quota")
+    ]
+    told = found.offers.select(
+        "change", "item_id", "title", *arrow, pl.col("expected_value_before", "expected_value_after")
+    )
+    show(told, f"Offers that differ: {found.offers.height}, beside {found.unchanged} that do not")
 
 
 def show_predictions(answer: Predicted) -> None:

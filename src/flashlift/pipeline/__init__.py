@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from flashlift.pipeline.analysis import analyze
 from flashlift.pipeline.curves import AskedCurves, Curves, curves
+from flashlift.pipeline.decide import approve, reject
 from flashlift.pipeline.ingest import ingest
 from flashlift.pipeline.language import adapt
-from flashlift.pipeline.plan import Planned, plan
+from flashlift.pipeline.picks import Picks
+from flashlift.pipeline.plan import plan, read_picks_of
+from flashlift.pipeline.plan_json import PlanDocument
+from flashlift.pipeline.planned import Planned, read_planned
 from flashlift.pipeline.predict import Asked, Predicted, predict
 from flashlift.pipeline.report import report
 from flashlift.pipeline.run import Run, run
@@ -17,17 +21,23 @@ __all__ = [
     "Asked",
     "AskedCurves",
     "Curves",
+    "Picks",
+    "PlanDocument",
     "Planned",
     "Predicted",
     "Run",
     "Trained",
     "adapt",
     "analyze",
+    "approve",
     "curves",
     "ingest",
     "judge",
     "plan",
     "predict",
+    "read_picks_of",
+    "read_planned",
+    "reject",
     "report",
     "run",
     "simulate",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from flashlift import artifacts, behavior, demand, events, experiments, planning, privacy, recommend
 from flashlift.account import HORIZON_DAYS
-from flashlift.domain import Campaign, Estimate, Plan
-from flashlift.errors import FlashliftError, InsufficientDataError, SettingsError
+from flashlift.domain import Campaign, Excluded, Plan
+from flashlift.errors import FlashliftError, InsufficientDataError
+from flashlift.pipeline.picks import Picks, read_picks
+from flashlift.pipeline.plan_files import check_places, write_plan_files
+from flashlift.pipeline.planned import Planned, expected, read_planned
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop
 from flashlift.pipeline.spreadsheet import spreadsheet
@@ -22,7 +26,7 @@ from flashlift.schema import Events, SaleFacts, SaleItems
 from flashlift.settings import Settings
 from flashlift.stats.moments import Moments
 
-__all__ = ["Planned", "plan", "sale_items"]
+__all__ = ["plan", "read_picks_of", "sale_items"]
 
 CURVE_DISCOUNTS = tuple(round(0.02 * step, 2) for step in range(1, 31))
 QUOTA_DRAWS = 50
@@ -31,89 +35,85 @@ AUDIENCE_DAYS = 90
 AUDIENCE_BATCH = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """The plan, its verdict, the rules of thumb beside it, and the test that will judge it.
+def plan(
+    settings: Settings, progress: Progress = silent, *, picks: Picks | None = None, places: Sequence[Path] = ()
+) -> Planned:
+    """Plan the sale. The same inputs give the same plan, which is then read back instead of made again.
 
     Args:
-        plan: chosen offers, bound and gap.
-        campaign: what it keeps.
-        items: table SaleItems that it chose from.
-        verdict: what the independent checker says of it, valued on fresh draws.
-        table: the offers with titles, times and prices.
-        comparison: plan, value, ci_lower, ci_upper, gross_sales, units, sell_through; the plan is the first row.
-        curves: lift against discount of the chosen items.
-        design: the test, in words.
-        sensitivity: how strong a hidden cause would turn the plan, in words; empty for an empty plan.
-        stock: units to order of each item; None where the campaign does not ask for it.
+        settings: of the shop.
+        progress: told how far it is.
+        picks: items pinned and forbidden beside the settings; none if left out.
+        places: where to write the plan beside plan.csv, .parquet, .json and .ics in the work folder.
     """
-
-    plan: Plan
-    campaign: Campaign
-    items: pl.DataFrame
-    verdict: planning.Verdict
-    table: pl.DataFrame
-    comparison: pl.DataFrame
-    curves: pl.DataFrame
-    design: str
-    sensitivity: str
-    stock: pl.DataFrame | None
-
-    @property
-    def value(self) -> Estimate:
-        """Expected incremental profit on fresh draws, with the interval of its outcome."""
-        return _value(self.verdict)
-
-    @property
-    def broken(self) -> pl.DataFrame:
-        """What the independent checker found wrong, a row each; empty for a sound plan."""
-        return planning.findings_frame(self.verdict.broken)
-
-
-def plan(settings: Settings, progress: Progress = silent) -> Planned:
-    """Plan the sale. The same inputs give the same plan, which is then read back instead of made again."""
-    shop = Shop.open(settings)
+    check_places(places)
+    shop, picks = Shop.open(settings), picks or Picks()
     trained = shop.need("demand"), shop.evidence("behavior")
 
     def work(inputs: str) -> dict[str, pl.DataFrame]:
-        return _plan(settings, shop, inputs, progress)
+        return _plan(settings, shop, picks, inputs, progress)
 
-    done = shop.stage("plan", work, settings, trained[0], trained[1].inputs if trained[1] else None)
+    behind = trained[1].inputs if trained[1] else None
+    shop.stage("plan", work, settings, trained[0], behind, picks.to_polars().to_dicts())
     shop.need("plan")
-    saved = planning.load_plan(shop.folder / "plan")
-    return Planned(
-        plan=saved.plan,
-        campaign=saved.campaign,
-        items=saved.items,
-        verdict=saved.verdict,
-        table=done.frames["table"],
-        comparison=done.frames["comparison"],
-        curves=done.frames["curves"],
-        design=done.frames["design"]["text"].item(),
-        sensitivity=done.frames["sensitivity"]["text"].item(),
-        stock=done.frames.get("stock"),
+    planned = read_planned(shop.folder)
+    write_plan_files(planned, settings, places)
+    return planned
+
+
+def read_picks_of(settings: Settings, pin: Path | None, forbid: Path | None) -> Picks:
+    """Read the files of pinned and forbidden items (`flashlift.pipeline.picks`) for this shop and campaign.
+
+    Raises:
+        InputError: a file, a row or a value that cannot be used.
+        ArtifactError: nothing was ingested yet.
+    """
+    if pin is None and forbid is None:
+        return Picks()
+    shop = Shop.open(settings)
+    return read_picks(
+        pin,
+        forbid,
+        campaign=settings.build_campaign(shop.split.test_end),
+        items=_for_sale(settings, shop),
+        known=shop.tables.items[SaleItems.item_id.name].to_list(),
     )
 
 
-def sale_items(settings: Settings, shop: Shop) -> pl.DataFrame:
-    """Table SaleItems at the end of the log: the campaign's candidates."""
-    assumed = events.ItemAssumptions(
-        assumed_cost_frac=settings.assumptions.unit_cost_frac, assumed_cover_days=settings.assumptions.cover_days
-    )
+def sale_items(settings: Settings, shop: Shop, picks: Picks | None = None) -> pl.DataFrame:
+    """Table SaleItems at the end of the log: the campaign's candidates, and what is pinned."""
     at, key = shop.split.test_end, SaleItems.item_id.name
-    items = events.sale_items(shop.tables, at=at, assumptions=assumed)
+    items = _for_sale(settings, shop)
     recent = events.before(shop.tables.events, at).filter(
         Events.event.col == "purchase", Events.at.col >= at - timedelta(days=CANDIDATE_DAYS)
     )
     sold = recent.group_by(Events.item_id.name).agg(sold=Events.quantity.col.sum()).collect()
     most = items.join(sold, on=key, how="left").sort(pl.col("sold").fill_null(0), key, descending=[True, False])
-    return items.filter(pl.col(key).is_in(most[key].head(settings.campaign.candidates).to_list()))
+    pinned = [pick.item_id for pick in picks.pinned] if picks else []
+    return items.filter(pl.col(key).is_in([*most[key].head(settings.campaign.candidates), *pinned]))
 
 
-def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> dict[str, pl.DataFrame]:
+def _for_sale(settings: Settings, shop: Shop) -> pl.DataFrame:
+    assumed = events.ItemAssumptions(
+        assumed_cost_frac=settings.assumptions.unit_cost_frac, assumed_cover_days=settings.assumptions.cover_days
+    )
+    return events.sale_items(shop.tables, at=shop.split.test_end, assumptions=assumed)
+
+
+def _with_picks(campaign: Campaign, picks: Picks) -> Campaign:
+    """The campaign with what people decided before the optimizer."""
+    if not picks.forbidden:
+        return campaign
+    excluded = [limit for limit in campaign.limits if isinstance(limit, Excluded)]
+    others = tuple(limit for limit in campaign.limits if not isinstance(limit, Excluded))
+    ids = dict.fromkeys([*(item for limit in excluded for item in limit.item_ids), *picks.forbidden])
+    return replace(campaign, limits=(*others, Excluded(item_ids=tuple(ids))))
+
+
+def _plan(settings: Settings, shop: Shop, picks: Picks, inputs: str, progress: Progress) -> dict[str, pl.DataFrame]:
     c, seed = settings.campaign, settings.shop.seed
-    campaign = settings.build_campaign(shop.split.test_end)
-    items = _with_facts(sale_items(settings, shop), campaign, settings, shop)
+    campaign = _with_picks(settings.build_campaign(shop.split.test_end), picks)
+    items = _with_facts(sale_items(settings, shop, picks), campaign, settings, shop)
     model = demand.FittedDemand.load(shop.folder / "demand")
     seen, unseen = (
         model.draw(items, campaign.slots, c.n_draws, rng=rng) for rng in np.random.default_rng(seed).spawn(2)
@@ -132,7 +132,6 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
         certificate=proof,
         inputs=inputs,
     )
-    expected = _value(verdict).value
     marks = items.select(SaleItems.item_id.name, SaleItems.cost_assumed.name, SaleItems.stock_assumed.name)
     table = (
         planning.plan_table(best, campaign, items)
@@ -141,7 +140,6 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
     )
     chosen = table[SaleItems.item_id.name].unique(maintain_order=True).to_list()
     titles = items.select(SaleItems.item_id.name, SaleItems.title.name)
-    artifacts.write_text(shop.folder / "plan.csv", spreadsheet(table.with_columns(verdict=pl.lit(verdict.sentence))))
     if best.offers:
         _list_offers(settings, shop, best, progress)
     order = {}
@@ -150,12 +148,15 @@ def _plan(settings: Settings, shop: Shop, inputs: str, progress: Progress) -> di
         artifacts.write_text(shop.folder / "stock.csv", spreadsheet(order["stock"]))
     return order | {
         "table": table,
+        "picks": picks.to_polars(),
         "sensitivity": sensitivity(best, campaign, items, unseen, _placebo(shop)),
         "comparison": _compare(verdict, campaign, items, seen, unseen, few),
         "curves": model.curves(chosen, CURVE_DISCOUNTS)
         .cast({SaleItems.item_id.name: pl.String})
         .join(titles, on=SaleItems.item_id.name, how="left"),
-        "design": pl.DataFrame({"text": [_design(settings, shop, best, campaign, items, unseen, expected)]}),
+        "design": pl.DataFrame(
+            {"text": [_design(settings, shop, best, campaign, items, unseen, expected(verdict).value)]}
+        ),
     }
 
 
@@ -207,14 +208,8 @@ def _compare(
 
 
 def _row(name: str, verdict: planning.Verdict) -> tuple[object, ...]:
-    value = _value(verdict)
+    value = expected(verdict)
     return (name, value.value, value.ci_lower, value.ci_upper, verdict.gross_sales, verdict.units, verdict.sell_through)
-
-
-def _value(verdict: planning.Verdict) -> Estimate:
-    if verdict.value is None:
-        raise SettingsError(f"The plan has no value ({verdict.sentence}). Correct the costs in the settings.")
-    return verdict.value
 
 
 def _list_offers(settings: Settings, shop: Shop, best: Plan, progress: Progress) -> None:
@@ -256,7 +251,7 @@ def _design(
     campaign: Campaign,
     items: pl.DataFrame,
     unseen: DemandDraws,
-    expected: float,
+    expected_effect: float,
 ) -> str:
     """The test that will judge the plan, or why there can be none, in words."""
     if not best.offers:
@@ -274,7 +269,7 @@ def _design(
         metric=f"contribution per customer ({settings.shop.currency})",
         window_days=days,
         sell_out_probability=experiments.sell_out_probability(best, campaign, items, unseen),
-        expected_effect=expected,
+        expected_effect=expected_effect,
     )
     rules = experiments.Rules(
         treatment_frac=settings.experiment.treatment_frac,

@@ -11,7 +11,9 @@ import polars as pl
 from flashlift import demand, events
 from flashlift.account import HORIZON_DAYS
 from flashlift.domain import Estimate
-from flashlift.pipeline.plan import Planned, plan
+from flashlift.pipeline.picks import Picks
+from flashlift.pipeline.plan import plan
+from flashlift.pipeline.planned import Planned
 from flashlift.pipeline.shop import Shop
 from flashlift.pipeline.traffic import forecast_notes
 from flashlift.protocols import Progress, silent
@@ -41,7 +43,8 @@ def report(settings: Settings, progress: Progress = silent) -> Path:
             frames |= done.frames
     if "demand" in skipped:
         skipped["plan"] = skipped["demand"]
-    planned = None if "plan" in skipped else plan(settings)
+    made = frames.get("picks")  # of the plan made last: a report does not take back what was pinned for it
+    planned = None if "plan" in skipped else plan(settings, picks=None if made is None else Picks.of(made))
     judged = "forecast_metrics" in frames
     path = shop.folder / "report.html"
     write_report(
@@ -88,6 +91,7 @@ def _of_plan(planned: Planned) -> dict[str, Any]:
         "value": planned.value,
         "comparison": planned.comparison,
         "broken": planned.broken,
+        "decision": "draft" if planned.decision is None else planned.decision.sentence,
         "curves": planned.curves,
         "test_design": planned.design,
         "stock": planned.stock,

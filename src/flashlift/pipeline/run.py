@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flashlift.pipeline.ingest import ingest
-from flashlift.pipeline.plan import Planned, plan
+from flashlift.pipeline.plan import plan
+from flashlift.pipeline.planned import Planned
 from flashlift.pipeline.report import report
 from flashlift.pipeline.train import train
 from flashlift.protocols import Progress, silent

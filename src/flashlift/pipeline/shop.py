@@ -17,7 +17,7 @@ from flashlift.errors import ArtifactError, InsufficientDataError
 from flashlift.schema import Tables
 from flashlift.settings import Settings
 
-__all__ = ["Shop"]
+__all__ = ["Shop", "evidence_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +90,7 @@ class Shop:
 
     def evidence(self, name: str) -> artifacts.Artifact | None:
         """What a stage left, or None if it has not run."""
-        place = self.folder / "evidence" / name
-        return artifacts.load(place, "evidence") if _inputs(place) else None
+        return evidence_of(self.folder, name)
 
     def need(self, name: str) -> str:
         """Digest of a stage that must have been done.
@@ -106,6 +105,12 @@ class Shop:
         if done.manifest["skipped"]:
             raise InsufficientDataError(done.manifest["skipped"])
         return done.inputs
+
+
+def evidence_of(work: Path, name: str) -> artifacts.Artifact | None:
+    """What a stage left in a work folder, or None if it has not run."""
+    place = work / "evidence" / name
+    return artifacts.load(place, "evidence") if _inputs(place) else None
 
 
 def _inputs(folder: Path) -> str:

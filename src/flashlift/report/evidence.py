@@ -82,6 +82,7 @@ class Evidence:
         lost_sales: demand that met an empty shelf, per item; the first row, without an item, is the whole shop.
         sensitivity: how strong hidden causes would have to be to turn the conclusions, a sentence each.
         plan: the plan.
+        decision: who approved or rejected it and when, in words; `draft` where nobody has.
         campaign: what it was made for.
         plan_table: its offers with names, prices and marks where a cost or a stock is assumed.
         value: expected incremental profit on draws that the planner did not see.
@@ -122,6 +123,7 @@ class Evidence:
     lost_sales: pl.DataFrame | None = None
     sensitivity: tuple[str, ...] = ()
     plan: Plan | None = None
+    decision: str = "draft"
     campaign: Campaign | None = None
     plan_table: pl.DataFrame | None = None
     value: Estimate | None = None

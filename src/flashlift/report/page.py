@@ -109,6 +109,7 @@ def _headline(evidence: Evidence) -> Headline:
     ]
     if evidence.broken is not None:
         cards.append(_check(evidence.broken.height))
+    cards.append(_state(evidence.decision))
     ends = mark(interval(value.ci_lower, value.ci_upper, currency), cost=cost)
     return Headline(
         figure=mark(money(value.value, currency), cost=cost),
@@ -123,6 +124,11 @@ def _check(findings: int) -> tuple[str, str, str]:
     if findings:
         return "Independent check", "failed", f"faults found: {count(findings)}; do not run this plan as it is"
     return "Independent check", "passed", "every limit kept, the plan's own figures true"
+
+
+def _state(decision: str) -> tuple[str, str, str]:
+    state, _, rest = decision.partition(" ")
+    return "State", state, rest or "nobody has approved it"
 
 
 def _span(evidence: Evidence) -> str:
