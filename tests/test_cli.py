@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from flashlift.cli import app
 
 run = CliRunner()
-COMMANDS = ("ingest", "adapt", "train", "predict", "curves", "plan", "verify", "explain", "simulate", "report", "run",
-            "demo", "analyze")  # fmt: skip
+COMMANDS = ("ingest", "adapt", "train", "predict", "curves", "plan", "approve", "reject", "diff", "verify", "explain",
+            "simulate", "report", "run", "demo", "analyze")  # fmt: skip
 
 
 def test_help_shows_every_command_and_imports_nothing_heavy() -> None:
@@ -101,6 +101,20 @@ def test_a_missing_plan_cannot_be_checked(tmp_path: Path) -> None:
     done = run.invoke(app, ["verify", str(tmp_path / "none")])
     assert done.exit_code == 6
     assert "There is no plan" in " ".join(done.stderr.split())
+
+
+def test_help_of_plan_shows_every_file_and_option() -> None:
+    said = " ".join(run.invoke(app, ["plan", "--help"]).output.split())
+    for words in ("--pin", "--forbid", "--out", "plan.csv", "plan.parquet", "plan.json", "plan.ics", "approve"):
+        assert words in said
+
+
+def test_nothing_is_decided_or_compared_without_a_plan(tmp_path: Path) -> None:
+    settings = str(shop(tmp_path, None))
+    for words in (["approve", "-s", settings], ["reject", "-s", settings], ["diff", str(tmp_path), str(tmp_path)]):
+        done = run.invoke(app, words)
+        assert done.exit_code == 6, done.stderr
+        assert "There is no plan" in " ".join(done.stderr.split())
 
 
 def test_analyze_a_finished_test(tmp_path: Path) -> None:

@@ -19,13 +19,16 @@ from flashlift.settings import load_settings
 ROOT = Path(__file__).parents[1]
 
 
-def test_settings_page_is_the_model() -> None:
-    spec = importlib.util.spec_from_file_location("make_settings", ROOT / "docs" / "make_settings.py")
+@pytest.mark.parametrize(
+    ("script", "page"), [("make_settings", "settings.md"), ("make_plan_schema", "plan.schema.json")]
+)
+def test_pages_made_from_a_model_are_the_model(script: str, page: str) -> None:
+    spec = importlib.util.spec_from_file_location(script, ROOT / "docs" / f"{script}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "settings.md").read_text() == module.page(), "run: python docs/make_settings.py"
+    assert (ROOT / "docs" / page).read_text() == module.page(), f"run: python docs/{script}.py"
 
 
 def test_data_page_names_every_rule_and_adapter() -> None:

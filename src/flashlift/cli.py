@@ -248,6 +248,7 @@ def approve(
     from flashlift import pipeline
 
     done = pipeline.approve(_load(settings), by=by or _user(), note=note, despite_broken=despite_broken)
+    out.print(f"{len(done.plan.offers)} offers, expected incremental profit {done.value.value:,.2f}.", highlight=False)
     show_decision(done.decision)
 
 

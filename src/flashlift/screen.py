@@ -137,7 +137,7 @@ def show_plan(planned: Planned, currency: str) -> None:
 
 
 def show_decision(decision: Decision | None) -> None:
-    """Print whether a plan is a draft, approved or rejected, and by whom."""
+    """Print whether a plan is a draft, approved or rejected, by whom, and what the plan is called."""
     said = "draft: nobody has approved this plan (flashlift approve)" if decision is None else decision.sentence
     out.print(f"State: {escape(said)}.", highlight=False, soft_wrap=True)
 
@@ -149,19 +149,23 @@ def show_differences(found: Differences) -> None:
     show(found.figures.with_columns(pl.col(pl.Float64).round(4)), "Figures, each of its own plan's verdict")
     error = found.figures["error"].drop_nulls()
     if len(error):
-        out.print(f"Each value comes from draws of its own: standard error of their difference {error.item():,.2f}.")
+        out.print(
+            f"Standard error of the difference of profit: {error.item():,.2f}, less where the draws are the same."
+        )
     for title, frame in (("Rules of one plan only", found.campaign), ("Categories", found.categories)):
         if not frame.is_empty():
             show(frame, title)
     if found.offers.is_empty():
         out.print(f"The same {found.unchanged} offers in both.")
         return
-    arrow = [
-        pl.format("{} → {}", *(pl.col(f"{name}_{side}").cast(pl.String).fill_null("-") for side in ("before", "after")))
-        for name in ("slot_id", "price", "quota")
+    sides = {name: [pl.col(f"{name}_{side}").cast(pl.String).fill_null("-") for side in ("before", "after")] for name in
+             ("slot_id", "price", "quota", "expected_value")}  # fmt: skip
+    terms = [
+        pl.when(old == new).then(old).otherwise(pl.format("{} → {}", old, new)).alias(name.removesuffix("_id"))
+        for name, (old, new) in sides.items()
     ]
-    told = found.offers.select(
-        "change", "item_id", "title", *arrow, pl.col("expected_value_before", "expected_value_after")
+    told = found.offers.with_columns(pl.col("^expected_value_.*$").round(2)).select(
+        "change", "item_id", "title", *terms
     )
     show(told, f"Offers that differ: {found.offers.height}, beside {found.unchanged} that do not")
 

@@ -6,7 +6,7 @@ import csv
 import difflib
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from flashlift.schema import SaleItems
 __all__ = ["Pick", "Picks", "read_picks"]
 
 COLUMNS = ("item_id", "slot_id", "discount")
+MOST_NAMED = 10
 STEP = 1e-4  # a discount names the step of the ladder that it is so near to: files hold four digits
 
 
@@ -57,7 +58,7 @@ class Picks:
 
 
 def read_picks(
-    pin: Path | None, forbid: Path | None, *, campaign: Campaign, items: pl.DataFrame, known: Sequence[str]
+    pin: Path | None, forbid: Path | None, *, campaign: Campaign, items: pl.DataFrame, known: Set[str]
 ) -> Picks:
     """Read the files: CSV with a header, separated by commas, semicolons or tabs, as spreadsheets save them.
 
@@ -96,7 +97,7 @@ def read_picks(
     return Picks(pinned=tuple(picks), forbidden=tuple(forbidden))
 
 
-def _forbidden(path: Path | None, known: Sequence[str]) -> dict[str, str]:
+def _forbidden(path: Path | None, known: Set[str]) -> dict[str, str]:
     """Forbidden items, each with the place that forbids it."""
     found: dict[str, str] = {}
     for row in _rows(path, COLUMNS[:1]):
@@ -128,7 +129,7 @@ class _Row:
             f"{self.place}, column {column}: {wrong}. {fix.removesuffix('.')}{'' if fix.endswith('?') else '.'}"
         )
 
-    def item(self, known: Sequence[str]) -> str:
+    def item(self, known: Set[str]) -> str:
         text = self.fields.get("item_id", "")
         if not text:
             raise self.error("item_id", "no item is named", "Fill it in, or delete the row")
@@ -142,7 +143,8 @@ class _Row:
         text = self.fields.get("slot_id", "")
         slots = [slot.slot_id for slot in campaign.slots]
         if text and text not in slots:
-            raise self.error("slot_id", f"the campaign has no slot {text!r}", _hint(text, slots))
+            some = ", ".join(slots[:MOST_NAMED]) + ", ..." * (len(slots) > MOST_NAMED)
+            raise self.error("slot_id", f"the campaign has no slot {text!r}, but {some}", _hint(text, slots))
         return text or None
 
     def discount(self, campaign: Campaign) -> float | None:
@@ -198,6 +200,6 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
             raise InputError(f"{path}, row 1: the column {name!r} is not known. Rename it to {meant[0]}, or delete it.")
 
 
-def _hint(text: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(text, known, n=3, cutoff=0.6)
+def _hint(text: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(text, sorted(known), n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(near)}?" if near else "Correct it, or delete the row"

@@ -76,7 +76,7 @@ def read_picks_of(settings: Settings, pin: Path | None, forbid: Path | None) -> 
         forbid,
         campaign=settings.build_campaign(shop.split.test_end),
         items=_for_sale(settings, shop),
-        known=shop.tables.items[SaleItems.item_id.name].to_list(),
+        known=set(shop.tables.items[SaleItems.item_id.name]),
     )
 
 

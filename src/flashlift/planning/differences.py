@@ -30,7 +30,8 @@ class Differences:
             `_before` and `_after`.
         unchanged: offers with the same slot, price and quota in both.
         figures: one row for each figure of the verdicts: `figure`, `before`, `after`, `difference`, and `error`, the
-            standard error of the difference of incremental profit where the two were valued on draws of their own.
+            standard error of the difference of incremental profit if the two were valued on independent draws; plans
+            that one model valued with one seed share their draws, and the error is smaller.
         categories: one row for each category: `category`, `offers_before`, `offers_after`, `value_before`,
             `value_after`, `value_difference`, from the expected values of the offers.
         campaign: one row for each rule that only one of the campaigns has: `rule`, `plan` (`before` or `after`).
