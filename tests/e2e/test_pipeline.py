@@ -70,7 +70,7 @@ def test_every_stage_left_its_result(shop: Path) -> None:
 
 def test_nothing_is_pickled_and_private_files_are_private(shop: Path) -> None:
     files = [path for path in (shop / "work").rglob("*") if path.is_file()]
-    known = {".parquet", ".json", ".safetensors", ".html", ".csv"}
+    known = {".parquet", ".json", ".jsonl", ".safetensors", ".html", ".csv", ".ics"}
     assert {path.suffix for path in files if path.name != ".lock"} <= known
     personal = [path for path in files if path.suffix in {".parquet", ".safetensors"}]
     assert personal
@@ -144,6 +144,58 @@ def test_a_deleted_plan_is_made_again(shop: Path) -> None:
     shutil.rmtree(shop / "work" / "plan")
     flashlift("plan", "-s", shop / "flashlift.toml")
     assert load_plan(shop / "work" / "plan").plan == before
+
+
+def test_a_plan_is_approved_changed_compared_and_rejected(shop: Path, tmp_path: Path) -> None:
+    """An approval is of one plan: with an item forbidden it is a draft, and found again it is approved as before."""
+    settings, work = shop / "flashlift.toml", shop / "work"
+
+    def state() -> str:
+        return str(json.loads((work / "plan.json").read_text())["state"]["state"])
+
+    assert "State: draft" in flashlift("plan", "-s", settings).output
+    assert state() == "draft"
+    said = flashlift("approve", "-s", settings, "--by", "Ann", "--note", "stock is there").output
+    assert "State: approved by Ann on" in said and "stock is there" in said
+    assert state() == "approved"
+    assert "STATUS:CONFIRMED" in (work / "plan.ics").read_text()
+    shutil.copytree(work / "plan", tmp_path / "before")
+    item = load_plan(work / "plan").plan.offers[0].item_id
+    (tmp_path / "forbid.csv").write_text(f"item_id;why\n{item};sold elsewhere\n")
+    said = flashlift(
+        *("plan", "-s", settings, "--forbid", tmp_path / "forbid.csv"),
+        *("--out", tmp_path / "p.parquet", "--out", tmp_path / "p.json"),
+    ).output
+    assert "State: draft" in said
+    assert state() == "draft"
+    assert "STATUS:TENTATIVE" in (work / "plan.ics").read_text()
+    changed = load_plan(work / "plan")
+    assert item not in pl.read_parquet(tmp_path / "p.parquet")["item_id"]
+    assert (tmp_path / "p.json").read_text() == (work / "plan.json").read_text()
+    flashlift("report", "-s", settings)
+    assert load_plan(work / "plan").digest == changed.digest, "a report does not take back what was forbidden"
+    assert "nobody has approved it" in (work / "report.html").read_text()
+    told = flashlift("diff", tmp_path / "before", work / "plan").output
+    assert item in told.split("Offers that differ")[1]
+    assert "Excluded" in told
+    assert "State: approved by Ann" in flashlift("plan", "-s", settings).output
+    flashlift("report", "-s", settings)
+    assert "by Ann on" in (work / "report.html").read_text()
+    flashlift("reject", "-s", settings, "--by", "Bo")
+    assert state() == "rejected"
+    assert [one["by"] for one in map(json.loads, (work / "plan.decisions.jsonl").read_text().splitlines())] == [
+        "Ann",
+        "Bo",
+    ]
+
+
+def test_an_unknown_item_cannot_be_forbidden(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "forbid.csv").write_text("item_id\nno-such-item\n")
+    done = CliRunner().invoke(
+        app, ["plan", "-s", str(shop / "flashlift.toml"), "--forbid", str(tmp_path / "forbid.csv")]
+    )
+    assert done.exit_code == 3
+    assert "row 2, column item_id: the shop has no item 'no-such-item'" in " ".join(done.stderr.split())
 
 
 def test_a_simulated_shop_is_of_the_world_asked_for(tmp_path: Path) -> None:
