@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from flashlift import planning
-from flashlift.domain import Appearances, Campaign, Excluded, MarginFloor, Offer, Plan, PlanStatus, Slot
+from flashlift.domain import Campaign, Offer, Plan, PlanStatus, Slot
+from flashlift.limits import Appearances, Excluded, MarginFloor
 from flashlift.pipeline import Planned
 from flashlift.planning import Verdict, plan_table
 from flashlift.planning.store import SavedPlan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from tests.pipeline.made_up import CAMPAIGN
 
 from flashlift.errors import InputError
-from flashlift.pipeline.picks import Pick, Picks, read_picks
+from flashlift.limits import Excluded, Pinned
+from flashlift.pipeline.picks import Picks, read_picks
 
 ITEMS = pl.DataFrame({"item_id": ["0012", "-7", "a", "b", "red mug"]})
 KNOWN = {*ITEMS["item_id"], "old", "z"}
@@ -38,9 +40,9 @@ def read(folder: Path, *, pin: str | None = None, forbid: str | None = None, enc
 )
 def test_what_spreadsheets_save_is_read(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, pin=text).pinned == (
-        Pick(item_id="a", slot_id="s1", discount_frac=0.2),
-        Pick(item_id="b"),
-        Pick(item_id="red mug", discount_frac=0.1),
+        Pinned(item_id="a", slot_id="s1", discount_frac=0.2),
+        Pinned(item_id="b"),
+        Pinned(item_id="red mug", discount_frac=0.1),
     )
 
 
@@ -55,6 +57,30 @@ def test_nothing_given_is_nothing_picked(tmp_path: Path) -> None:
 def test_an_item_may_be_pinned_into_several_slots(tmp_path: Path) -> None:
     found = read(tmp_path, pin="item_id,slot_id\na,s0\na,s1\n").pinned
     assert [(pick.item_id, pick.slot_id) for pick in found] == [("a", "s0"), ("a", "s1")]
+
+
+def test_the_settings_pin_and_exclude_too(tmp_path: Path) -> None:
+    campaign = replace(CAMPAIGN, limits=(*CAMPAIGN.limits, Pinned(item_id="a", slot_id="s1")))
+    for name, text, words in (
+        ("pin", "item_id\nb\na\n", "row 3, column item_id: a is pinned twice, here and in the settings"),
+        ("pin", "item_id,slot_id\na,s1\n", "row 2, column item_id: a is pinned twice, here and in the settings"),
+        ("forbid", "item_id\na\n", "row 2, column item_id: a is forbidden here and pinned in the settings"),
+    ):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(text)
+        places = (path, None) if name == "pin" else (None, path)
+        with pytest.raises(InputError, match=words):
+            read_picks(*places, campaign=campaign, items=ITEMS, known=KNOWN)
+
+
+def test_a_campaign_with_picks_has_them_as_limits() -> None:
+    picks = Picks(pinned=(Pinned(item_id="a", slot_id="s0"), Pinned(item_id="b")), forbidden=("old",))
+    mine = picks.within(CAMPAIGN).limits
+    assert set(CAMPAIGN.limits) - set(mine) == {Excluded(item_ids=("z",))}
+    assert set(mine) - set(CAMPAIGN.limits) == {*picks.pinned, Excluded(item_ids=("z", "old"))}
+    assert Picks().within(CAMPAIGN) == CAMPAIGN
+    only = Picks(pinned=picks.pinned).within(replace(CAMPAIGN, limits=()))
+    assert only.limits == picks.pinned
 
 
 @pytest.mark.parametrize(
@@ -110,7 +136,7 @@ IDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=
     lambda t: t == t.strip() and t != "z"
 )
 PICK = st.builds(
-    Pick,
+    Pinned,
     item_id=IDS,
     slot_id=st.none() | st.sampled_from([slot.slot_id for slot in CAMPAIGN.slots]),
     discount_frac=st.none() | st.sampled_from(CAMPAIGN.ladder),
@@ -120,7 +146,7 @@ PICK = st.builds(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(PICK, unique_by=lambda pick: pick.item_id, max_size=5), st.sampled_from(",;\t"))
 def test_whatever_is_written_is_read(
-    tmp_path_factory: pytest.TempPathFactory, picks: list[Pick], separator: str
+    tmp_path_factory: pytest.TempPathFactory, picks: list[Pinned], separator: str
 ) -> None:
     written = io.StringIO()
     lines = csv.writer(written, delimiter=separator)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.planning.draws import catalog, log_linear, slots_every
 
 from flashlift import artifacts
-from flashlift.domain import Appearances, Campaign, Excluded, Plan
+from flashlift.domain import Campaign, Plan
 from flashlift.errors import ArtifactError, FlashliftError, InputError
+from flashlift.limits import Appearances, Excluded
 from flashlift.planning import Decision, approve, best_sellers, decisions, load_plan, reject, save_plan, standing
 
 AT = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from flashlift.domain import Budget, Campaign, Estimate, MarginFloor, Offer, Plan, PlanStatus, Slot
+from flashlift.domain import Campaign, Estimate, Offer, Plan, PlanStatus, Slot
+from flashlift.limits import Budget, MarginFloor
 from flashlift.planning import Verdict, differences
 from flashlift.planning.store import SavedPlan
 

@@ -7,17 +7,18 @@ import difflib
 import io
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from flashlift.domain import Campaign, Excluded
+from flashlift.domain import Campaign
 from flashlift.errors import InputError
+from flashlift.limits import Excluded, Pinned
 from flashlift.pipeline.spreadsheet import unguarded
 from flashlift.schema import SaleItems
 
-__all__ = ["Pick", "Picks", "read_picks"]
+__all__ = ["Picks", "read_picks"]
 
 COLUMNS = ("item_id", "slot_id", "discount")
 MOST_NAMED = 10
@@ -25,34 +26,34 @@ STEP = 1e-4  # a discount names the step of the ladder that it is so near to: fi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pick:
-    """An item that must run; in this slot and at this step of the ladder where they are given."""
-
-    item_id: str
-    slot_id: str | None = None
-    discount_frac: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Picks:
     """Items that must run and items that must not."""
 
-    pinned: tuple[Pick, ...] = ()
+    pinned: tuple[Pinned, ...] = ()
     forbidden: tuple[str, ...] = ()
 
     def to_polars(self) -> pl.DataFrame:
         """One row for each: `kind` (`pinned` or `forbidden`), `item_id`, `slot_id`, `discount_frac`."""
         rows = [{"kind": "pinned", **asdict(pick)} for pick in self.pinned]
-        rows += [{"kind": "forbidden", **asdict(Pick(item_id=item))} for item in self.forbidden]
+        rows += [{"kind": "forbidden", **asdict(Pinned(item_id=item))} for item in self.forbidden]
         schema = dict.fromkeys(("kind", "item_id", "slot_id"), pl.String)
         return pl.DataFrame(rows, schema={**schema, "discount_frac": pl.Float64})
+
+    def within(self, campaign: Campaign) -> Campaign:
+        """The campaign with these limits beside its own; all that is forbidden is one limit."""
+        if self == Picks():
+            return campaign
+        own = [limit for limit in campaign.limits if not isinstance(limit, Excluded)]
+        out = dict.fromkeys([*_excluded_by_settings(campaign), *self.forbidden])
+        excluded = (Excluded(item_ids=tuple(out)),) if out else ()
+        return replace(campaign, limits=(*own, *excluded, *self.pinned))
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Picks:
         """Back from `to_polars`."""
         rows = table.filter(kind="pinned").drop("kind").iter_rows(named=True)
         return cls(
-            pinned=tuple(Pick(**row) for row in rows),
+            pinned=tuple(Pinned(**row) for row in rows),
             forbidden=tuple(table.filter(kind="forbidden")["item_id"]),
         )
 
@@ -72,10 +73,10 @@ def read_picks(
     Raises:
         InputError: a file, a row or a value that cannot be used; it names row and column and the fix.
     """
-    forbidden = _forbidden(forbid, known)
-    excluded = dict.fromkeys(_excluded(campaign), "the settings (campaign.excluded)") | forbidden
+    pinned = _pinned_by_settings(campaign)
+    forbidden = _forbidden(forbid, known, pinned)
+    excluded = _excluded_by_settings(campaign) | forbidden
     for_sale = set(items[SaleItems.item_id.name])
-    pinned: dict[str, dict[str | None, str]] = {}
     picks = []
     for row in _rows(pin, COLUMNS):
         item, slot = row.item(known), row.slot(campaign)
@@ -93,23 +94,36 @@ def read_picks(
                 "item_id", f"{item} is pinned twice, here and in {where}", "Name another slot or delete one"
             )
         here[slot] = row.place
-        picks.append(Pick(item_id=item, slot_id=slot, discount_frac=row.discount(campaign)))
+        picks.append(Pinned(item_id=item, slot_id=slot, discount_frac=row.discount(campaign)))
     return Picks(pinned=tuple(picks), forbidden=tuple(forbidden))
 
 
-def _forbidden(path: Path | None, known: Set[str]) -> dict[str, str]:
+def _forbidden(path: Path | None, known: Set[str], pinned: Collection[str]) -> dict[str, str]:
     """Forbidden items, each with the place that forbids it."""
     found: dict[str, str] = {}
     for row in _rows(path, COLUMNS[:1]):
         item = row.item(known)
         if item in found:
             raise row.error("item_id", f"{item} is forbidden twice, here and in {found[item]}", "Delete one of them")
+        if item in pinned:
+            wrong = f"{item} is forbidden here and pinned in the settings (campaign.pinned)"
+            raise row.error("item_id", wrong, "Delete one of them")
         found[item] = row.place
     return found
 
 
-def _excluded(campaign: Campaign) -> tuple[str, ...]:
-    return tuple(item for limit in campaign.limits if isinstance(limit, Excluded) for item in limit.item_ids)
+def _excluded_by_settings(campaign: Campaign) -> dict[str, str]:
+    limits = (limit for limit in campaign.limits if isinstance(limit, Excluded))
+    return {item: "the settings (campaign.excluded)" for limit in limits for item in limit.item_ids}
+
+
+def _pinned_by_settings(campaign: Campaign) -> dict[str, dict[str | None, str]]:
+    """Items pinned, each with its slots and the place that pins it there."""
+    found: dict[str, dict[str | None, str]] = {}
+    for limit in campaign.limits:
+        if isinstance(limit, Pinned):
+            found.setdefault(limit.item_id, {})[limit.slot_id] = "the settings (campaign.pinned)"
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

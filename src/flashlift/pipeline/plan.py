@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import polars as pl
 
 from flashlift import artifacts, behavior, demand, events, experiments, planning, privacy, recommend
 from flashlift.account import HORIZON_DAYS
-from flashlift.domain import Campaign, Excluded, Plan
+from flashlift.domain import Campaign, Plan
 from flashlift.errors import FlashliftError, InsufficientDataError
+from flashlift.limits import Pinned
 from flashlift.pipeline.picks import Picks, read_picks
 from flashlift.pipeline.plan_files import check_places, write_plan_files
 from flashlift.pipeline.planned import Planned, expected, read_planned
@@ -80,8 +80,8 @@ def read_picks_of(settings: Settings, pin: Path | None, forbid: Path | None) -> 
     )
 
 
-def sale_items(settings: Settings, shop: Shop, picks: Picks | None = None) -> pl.DataFrame:
-    """Table SaleItems at the end of the log: the campaign's candidates, and what is pinned."""
+def sale_items(settings: Settings, shop: Shop, campaign: Campaign) -> pl.DataFrame:
+    """Table SaleItems at the end of the log: the campaign's candidates, and what it pins."""
     at, key = shop.split.test_end, SaleItems.item_id.name
     items = _for_sale(settings, shop)
     recent = events.before(shop.tables.events, at).filter(
@@ -89,7 +89,7 @@ def sale_items(settings: Settings, shop: Shop, picks: Picks | None = None) -> pl
     )
     sold = recent.group_by(Events.item_id.name).agg(sold=Events.quantity.col.sum()).collect()
     most = items.join(sold, on=key, how="left").sort(pl.col("sold").fill_null(0), key, descending=[True, False])
-    pinned = [pick.item_id for pick in picks.pinned] if picks else []
+    pinned = [limit.item_id for limit in campaign.limits if isinstance(limit, Pinned)]
     return items.filter(pl.col(key).is_in([*most[key].head(settings.campaign.candidates), *pinned]))
 
 
@@ -100,20 +100,10 @@ def _for_sale(settings: Settings, shop: Shop) -> pl.DataFrame:
     return events.sale_items(shop.tables, at=shop.split.test_end, assumptions=assumed)
 
 
-def _with_picks(campaign: Campaign, picks: Picks) -> Campaign:
-    """The campaign with what people decided before the optimizer."""
-    if not picks.forbidden:
-        return campaign
-    excluded = [limit for limit in campaign.limits if isinstance(limit, Excluded)]
-    others = tuple(limit for limit in campaign.limits if not isinstance(limit, Excluded))
-    ids = dict.fromkeys([*(item for limit in excluded for item in limit.item_ids), *picks.forbidden])
-    return replace(campaign, limits=(*others, Excluded(item_ids=tuple(ids))))
-
-
 def _plan(settings: Settings, shop: Shop, picks: Picks, inputs: str, progress: Progress) -> dict[str, pl.DataFrame]:
     c, seed = settings.campaign, settings.shop.seed
-    campaign = _with_picks(settings.build_campaign(shop.split.test_end), picks)
-    items = _with_facts(sale_items(settings, shop, picks), campaign, settings, shop)
+    campaign = picks.within(settings.build_campaign(shop.split.test_end))
+    items = _with_facts(sale_items(settings, shop, campaign), campaign, settings, shop)
     model = demand.FittedDemand.load(shop.folder / "demand")
     seen, unseen = (
         model.draw(items, campaign.slots, c.n_draws, rng=rng) for rng in np.random.default_rng(seed).spawn(2)

@@ -74,8 +74,7 @@ class Campaign(_Part):
     slots: list[SlotLine]
     ladder: list[float] = Field(description="discounts allowed, fractions of the list price")
     limits: list[dict[str, Any]] = Field(
-        description="`limit` names a class of flashlift.domain (Appearances, Budget, CategoryCount, Excluded, "
-        "MarginFloor, ...); the other keys are its fields"
+        description="`limit` names a class of flashlift.limits; the other keys are its fields"
     )
     costs: dict[str, float] = Field(description="fields of flashlift.domain.Costs")
     quota_quantile: float
