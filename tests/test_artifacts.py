@@ -83,3 +83,14 @@ def test_digest_reads_files(tmp_path: Path) -> None:
     assert artifacts.digest(tmp_path / "a") == artifacts.digest(tmp_path / "b")
     (tmp_path / "b").write_bytes(b"2")
     assert artifacts.digest(tmp_path / "a") != artifacts.digest(tmp_path / "b")
+
+
+def test_lines_are_added_and_nothing_that_stood_there_changes(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "history.jsonl"
+    for k in range(3):
+        artifacts.append_line(path, f"line {k} 限时")
+    assert path.read_text(encoding="utf-8").splitlines() == [f"line {k} 限时" for k in range(3)]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="Cannot write"):
+        artifacts.append_line(tmp_path / "file" / "x.jsonl", "x")

@@ -59,7 +59,26 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/demand.md"])
+def test_the_page_of_a_plans_files_names_every_option_and_key() -> None:
+    import typer
+
+    from flashlift.cli import app
+    from flashlift.pipeline import PlanDocument
+    from flashlift.pipeline.plan_files import FORMATS
+
+    text = (ROOT / "docs" / "planning-files.md").read_text()
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name in ("plan", "approve", "reject", "diff"):
+        for parameter in commands[name].params:
+            for word in parameter.opts if parameter.param_type_name == "option" else [parameter.name.upper()]:
+                assert f"`{word}`" in text, f"{name} {word}"
+    for key in PlanDocument.model_fields:
+        assert f"`{key}`" in text, key
+    for kind in FORMATS:
+        assert f"`plan{kind}`" in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/demand.md", "docs/planning-files.md"])
 def test_the_examples_print_what_is_shown(page: str) -> None:
     text = (ROOT / page).read_text()
     found = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL)

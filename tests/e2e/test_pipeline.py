@@ -162,22 +162,28 @@ def test_a_plan_is_approved_changed_compared_and_rejected(shop: Path, tmp_path: 
     shutil.copytree(work / "plan", tmp_path / "before")
     item = load_plan(work / "plan").plan.offers[0].item_id
     (tmp_path / "forbid.csv").write_text(f"item_id;why\n{item};sold elsewhere\n")
+    planned = pl.read_parquet(work / "plan.parquet")
+    pinned = sorted(set(load_plan(work / "plan").items["item_id"]) - set(planned["item_id"]))[0]
+    slot = planned["slot_id"][-1]
+    (tmp_path / "pin.csv").write_text(f"item_id,slot_id,discount\n{pinned},{slot},10%\n")
     said = flashlift(
-        *("plan", "-s", settings, "--forbid", tmp_path / "forbid.csv"),
+        *("plan", "-s", settings, "--forbid", tmp_path / "forbid.csv", "--pin", tmp_path / "pin.csv"),
         *("--out", tmp_path / "p.parquet", "--out", tmp_path / "p.json"),
     ).output
     assert "State: draft" in said
     assert state() == "draft"
     assert "STATUS:TENTATIVE" in (work / "plan.ics").read_text()
     changed = load_plan(work / "plan")
-    assert item not in pl.read_parquet(tmp_path / "p.parquet")["item_id"]
+    offers = pl.read_parquet(tmp_path / "p.parquet")
+    assert item not in offers["item_id"]
+    assert offers.filter(item_id=pinned, slot_id=slot).height == 1
     assert (tmp_path / "p.json").read_text() == (work / "plan.json").read_text()
     flashlift("report", "-s", settings)
     assert load_plan(work / "plan").digest == changed.digest, "a report does not take back what was forbidden"
     assert "nobody has approved it" in (work / "report.html").read_text()
     told = flashlift("diff", tmp_path / "before", work / "plan").output
     assert item in told.split("Offers that differ")[1]
-    assert "Excluded" in told
+    assert "Excluded" in told and "Pinned" in told
     assert "State: approved by Ann" in flashlift("plan", "-s", settings).output
     flashlift("report", "-s", settings)
     assert "by Ann on" in (work / "report.html").read_text()

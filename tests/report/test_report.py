@@ -298,3 +298,14 @@ def test_stock_to_order_is_listed_or_said_to_be_absent(page: Page, tmp_path: Pat
     assert "–† 23.5 11 to 34 –† –† –† 20003" in page.text  # a leftover that loses nothing has no best quantity
     assert "campaign.stock_to_order" in render(made_up.small(stock=None), tmp_path).text
     assert "nothing is to be ordered" in render(made_up.small(stock=tables.stock().clear()), tmp_path).text
+
+
+@pytest.mark.parametrize(
+    ("decision", "shown"),
+    [
+        ("draft", "State draft nobody has approved it"),
+        ("approved by <b>Ann on 2026-05-01 12:00 UTC: go", "State approved by <b>Ann on 2026-05-01 12:00 UTC: go"),
+    ],
+)
+def test_the_state_of_the_plan_is_told(decision: str, shown: str, tmp_path: Path) -> None:
+    assert shown in render(made_up.small(decision=decision), tmp_path).text
