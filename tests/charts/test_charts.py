@@ -150,6 +150,17 @@ def test_comparison_title_says_who_wins() -> None:
     assert "1,929 GBP behind" in title(losing)
 
 
+def test_a_rule_that_cannot_keep_the_limits_has_no_bar() -> None:
+    unable = pl.when(pl.col("plan") != "best sellers at 20 %").then(pl.exclude("plan")).name.keep()
+    drawn = charts.value_comparison(tables.comparison().with_columns(unable), currency="GBP")
+    assert "1,929 GBP ahead of the best other plan (random)" in title(drawn)
+    assert "best sellers" not in json.dumps(drawn.to_dict())
+    alone = tables.comparison().with_columns(
+        pl.when(pl.col("plan") == "flashlift plan").then(pl.exclude("plan")).name.keep()
+    )
+    assert title(charts.value_comparison(alone, currency="GBP")) == "Expected incremental profit"
+
+
 def test_reliability_title_is_the_weighted_gap() -> None:
     bins = pl.DataFrame(
         {

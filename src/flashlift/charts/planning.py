@@ -121,13 +121,13 @@ def value_comparison(comparison: pl.DataFrame, *, currency: str, highlight: str 
     """Expected incremental profit of plans with intervals, best first.
 
     Args:
-        comparison: `plan`, `value`, `ci_lower`, `ci_upper`.
+        comparison: `plan`, `value`, `ci_lower`, `ci_upper`; a rule that cannot keep the limits has no value and no bar.
         currency: of the values.
         highlight: name of the plan to stress; the first row when not given.
     """
     data = checked(comparison, ["plan", "value", "ci_lower", "ci_upper"], "comparison")
     ours = highlight or str(data["plan"][0])
-    data = data.with_columns(ours=pl.col("plan") == ours).sort("value", descending=True)
+    data = data.drop_nulls("value").with_columns(ours=pl.col("plan") == ours).sort("value", descending=True)
     base = alt.Chart(data).encode(y=alt.Y("plan:N", sort=None, title=None))
     bars = base.mark_bar(height=18, cornerRadiusEnd=3).encode(
         x=alt.X("value:Q", title=f"expected incremental profit ({currency})", axis=alt.Axis(tickCount=6)),

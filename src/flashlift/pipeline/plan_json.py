@@ -18,7 +18,7 @@ __all__ = ["PlanDocument", "plan_json"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class OfferLine(_Part):
