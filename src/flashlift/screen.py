@@ -158,8 +158,12 @@ def show_differences(found: Differences) -> None:
     if found.offers.is_empty():
         out.print(f"The same {found.unchanged} offers in both.")
         return
-    sides = {name: [pl.col(f"{name}_{side}").cast(pl.String).fill_null("-") for side in ("before", "after")] for name in
-             ("slot_id", "price", "quota", "expected_value")}  # fmt: skip
+    per_customer = found.offers["per_customer_before", "per_customer_after"]
+    some = ["per_customer"] if per_customer.null_count().sum_horizontal().item() < 2 * per_customer.height else []
+    sides = {
+        name: [pl.col(f"{name}_{side}").cast(pl.String).fill_null("-") for side in ("before", "after")]
+        for name in ("slot_id", "price", "quota", *some, "expected_value")
+    }
     terms = [
         pl.when(old == new).then(old).otherwise(pl.format("{} → {}", old, new)).alias(name.removesuffix("_id"))
         for name, (old, new) in sides.items()

@@ -47,6 +47,7 @@ def offers(draw: st.DrawFn) -> tuple[list[Offer], dict[str, str | None]]:
         quota=st.integers(1, 10**9),
         expected_units=figure,
         expected_value=figure,
+        per_customer=st.none() | st.integers(1, 9),
     )
     return draw(st.lists(one, max_size=6)), titles
 
@@ -70,8 +71,8 @@ def test_every_file_gives_the_same_offers(
 ) -> None:
     told, titles = made
     folder = write(made_up.planned(told, titles), tmp_path_factory.mktemp("plan"))
-    names = [*Offer.__dataclass_fields__]
-    rows = pl.read_parquet(folder / "plan.parquet").select(names).iter_rows(named=True)
+    table = pl.read_parquet(folder / "plan.parquet")
+    rows = table.select(name for name in Offer.__dataclass_fields__ if name in table.columns).iter_rows(named=True)
     assert [Offer(**row) for row in rows] == told
     document = PlanDocument.model_validate_json((folder / "plan.json").read_text())
     assert [line.offer() for line in document.offers] == told
@@ -82,6 +83,7 @@ def test_every_file_gives_the_same_offers(
         assert (unguarded(line["item_id"]), line["slot_id"]) == (one.item_id, one.slot_id)
         assert unguarded(line["title"]) == (titles[one.item_id] or "")
         assert (float(line["price"]), int(line["quota"])) == (one.price, one.quota)
+        assert line.get("per_customer", "") == ("" if one.per_customer is None else str(one.per_customer))
         for name in ("discount_frac", "expected_units", "expected_value"):
             assert float(line[name]) == pytest.approx(getattr(one, name), rel=1e-12, abs=5.1e-5)  # four decimals
         for name in ("item_id", "title", "category"):
@@ -119,7 +121,8 @@ def test_the_calendar_has_an_event_for_each_slot_with_offers(
         lines = str(event["description"]).split("\n")
         assert len(lines) == len(here)
         for line, one in zip(lines, here, strict=True):
-            assert line.endswith(f": {one.price:.2f} EUR (-{one.discount_frac:.0%}), at most {one.quota:,} units")
+            each = "" if one.per_customer is None else f", {one.per_customer} a customer"
+            assert line.endswith(f": {one.price:.2f} EUR (-{one.discount_frac:.0%}), at most {one.quota:,} units{each}")
             assert line.startswith(re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", one.item_id).strip())
 
 

@@ -72,6 +72,12 @@ def test_added_removed_moved_cheaper_and_kept() -> None:
     assert found.categories.rows() == [("x", 2, 3, 2.0, 5.0, 3.0), ("y", 2, 1, 2.0, 1.0, -1.0)]
 
 
+def test_a_limit_per_customer_is_a_change_of_the_offer() -> None:
+    found = differences(saved(offer("a"), offer("b")), saved(replace(offer("a"), per_customer=2), offer("b")))
+    assert found.unchanged == 1
+    assert found.offers.select("change", "per_customer_before", "per_customer_after").rows() == [("changed", None, 2)]
+
+
 def test_values_come_from_each_verdict_and_their_errors_add_up() -> None:
     found = differences(saved(value=10.0, error=0.3), saved(offer("a"), value=14.0, error=0.4)).figures
     rows = {row["figure"]: row for row in found.iter_rows(named=True)}

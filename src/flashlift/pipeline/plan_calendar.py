@@ -54,7 +54,8 @@ def _event(offers: list[dict[str, Any]], planned: Planned, settings: Settings) -
 
 def _offer(row: dict[str, Any], currency: str) -> str:
     name = _line(" ".join(part for part in (row["item_id"], row["title"]) if part))
-    return f"{name}: {row['price']:.2f} {currency} (-{row['discount_frac']:.0%}), at most {row['quota']:,} units"
+    each = f", {row['per_customer']} a customer" if row.get("per_customer") is not None else ""
+    return f"{name}: {row['price']:.2f} {currency} (-{row['discount_frac']:.0%}), at most {row['quota']:,} units{each}"
 
 
 def _second(at: datetime) -> datetime:

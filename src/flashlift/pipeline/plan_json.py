@@ -34,6 +34,9 @@ class OfferLine(_Part):
     price: float | None = Field(description="sale price")
     discount_frac: float | None = Field(description="1 - price / list price")
     quota: int = Field(description="units that may be sold at most")
+    per_customer: int | None = Field(
+        default=None, description="units that a customer may buy at most; null: any number"
+    )
     expected_units: float | None = Field(description="mean units sold within the quota, on the planner's draws")
     expected_value: float | None = Field(description="incremental profit of the offer alone, on the planner's draws")
     cost_assumed: bool | None = Field(description="the unit cost is an assumption of the settings")
@@ -44,8 +47,10 @@ class OfferLine(_Part):
     def offer(self) -> Offer:
         """The offer as planning knows it; a null figure is NaN."""
         names = ("price", "discount_frac", "expected_units", "expected_value")
-        figures = {name: math.nan if getattr(self, name) is None else getattr(self, name) for name in names}
-        return Offer(item_id=self.item_id, slot_id=self.slot_id, quota=self.quota, **figures)
+        figures: dict[str, Any] = {name: math.nan if (v := getattr(self, name)) is None else v for name in names}
+        return Offer(
+            item_id=self.item_id, slot_id=self.slot_id, quota=self.quota, per_customer=self.per_customer, **figures
+        )
 
 
 class State(_Part):

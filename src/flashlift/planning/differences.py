@@ -14,9 +14,14 @@ from flashlift.planning.table import plan_table
 __all__ = ["Differences", "differences"]
 
 ITEM = ["item_id", "title", "category"]
-OFFER = ["slot_id", "price", "discount_frac", "quota", "expected_units", "expected_value"]
+OFFER = ["slot_id", "price", "discount_frac", "quota", "per_customer", "expected_units", "expected_value"]
 ERROR = "standard error of its mean"
-TERMS = ["slot_id", "price", "quota"]  # what an offer promises: a change of any of them is a change of the offer
+TERMS = [
+    "slot_id",
+    "price",
+    "quota",
+    "per_customer",
+]  # what an offer promises: a change of any of them is a change of the offer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +29,11 @@ class Differences:
     """Two plans side by side: `before` and `after`. Money in shop currency.
 
     Args:
-        offers: one row for each offer that is only in one plan or has another price, slot or quota: `change` (`added`,
-            `removed` or `changed`), `item_id`, `title`, `category`, and of the offer in each plan, null where it is
-            not there, `slot_id`, `price`, `discount_frac`, `quota`, `expected_units` and `expected_value`, each with
-            `_before` and `_after`.
-        unchanged: offers with the same slot, price and quota in both.
+        offers: one row for each offer that is only in one plan or has another price, slot, quota or limit per customer:
+            `change` (`added`, `removed` or `changed`), `item_id`, `title`, `category`, and of the offer in each plan,
+            null where it is not there, `slot_id`, `price`, `discount_frac`, `quota`, `per_customer`, `expected_units`
+            and `expected_value`, each with `_before` and `_after`.
+        unchanged: offers with the same terms in both.
         figures: one row for each figure of the verdicts: `figure`, `before`, `after`, `difference`, and `error`, the
             standard error of the difference of incremental profit if the two were valued on independent draws; plans
             that one model valued with one seed share their draws, and the error is smaller.
@@ -54,7 +59,7 @@ def differences(before: SavedPlan, after: SavedPlan) -> Differences:
         before: the plan to start from.
         after: the plan to compare with it.
     """
-    tables = [plan_table(one.plan, one.campaign, one.items) for one in (before, after)]
+    tables = [_table(before), _table(after)]
     change = (
         pl.when(pl.col("slot_id_before").is_null())
         .then(pl.lit("added"))
@@ -72,6 +77,13 @@ def differences(before: SavedPlan, after: SavedPlan) -> Differences:
         categories=_categories(*tables),
         campaign=_campaign(before, after),
     )
+
+
+def _table(saved: SavedPlan) -> pl.DataFrame:
+    """The offers with titles; units per customer are stated only where an offer limits them."""
+    table = plan_table(saved.plan, saved.campaign, saved.items)
+    missing = [pl.lit(None, pl.Int64).alias(name) for name in OFFER if name not in table.columns]
+    return table.with_columns(missing)
 
 
 def _paired(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
