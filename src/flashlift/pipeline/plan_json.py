@@ -18,7 +18,11 @@ __all__ = ["PlanDocument", "plan_json"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
+    """JSON has no infinity and no NaN: they are written as null."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, ser_json_inf_nan="null", json_schema_serialization_defaults_required=True
+    )
 
 
 class OfferLine(_Part):
@@ -168,12 +172,11 @@ def plan_json(planned: Planned, settings: Settings) -> str:
         verdict=_verdict(planned),
         optimizer=Optimizer(
             status=planned.plan.status.value,
-            **{name: _finite(getattr(planned.plan, name)) for name in ("objective", "bound", "gap_frac")},
-            limit_prices={name: _finite(price) for name, price in planned.plan.limit_prices.items()},
+            **{name: getattr(planned.plan, name) for name in ("objective", "bound", "gap_frac", "limit_prices")},
         ),
         campaign=Campaign(timezone=settings.campaign.timezone, **campaign_to_json(planned.campaign)),
-        offers=[OfferLine(**_row(row)) for row in planned.table.iter_rows(named=True)],
-        comparison=[Beside(**_row(row)) for row in planned.comparison.iter_rows(named=True)],
+        offers=[OfferLine(**row) for row in planned.table.iter_rows(named=True)],
+        comparison=[Beside(**row) for row in planned.comparison.iter_rows(named=True)],
         test=planned.design,
         sensitivity=planned.sensitivity,
     )
@@ -190,14 +193,5 @@ def _state(planned: Planned) -> State:
 def _verdict(planned: Planned) -> Verdict:
     said = asdict(planned.verdict)
     value = said.pop("value") or dict.fromkeys(("value", "ci_lower", "ci_upper", "level"))
-    broken = [Finding(**_row(one)) for one in said.pop("broken")]
-    return Verdict(sentence=planned.verdict.sentence, broken=broken, **_row(value), **_row(said))
-
-
-def _row(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: _finite(value) for name, value in fields.items()}
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinity and no NaN: they are null."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    broken = [Finding(**one) for one in said.pop("broken")]
+    return Verdict(sentence=planned.verdict.sentence, broken=broken, **value, **said)
