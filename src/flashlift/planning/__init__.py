@@ -2,11 +2,11 @@
 
 from flashlift.planning.certificate import Certificate
 from flashlift.planning.check import check
+from flashlift.planning.decisions import Decision, approve, decisions, reject, standing
 from flashlift.planning.desk import Desk
+from flashlift.planning.differences import Differences, differences
 from flashlift.planning.explain import Explained, explain
 from flashlift.planning.explore import Explored, explore
-from flashlift.planning.decisions import Decision, approve, decisions, reject, standing
-from flashlift.planning.differences import Differences, differences
 from flashlift.planning.finding import Broken
 from flashlift.planning.rules import best_sellers, fair_rule, flat_rule, random_plan, slow_movers
 from flashlift.planning.solve import solve, solve_certified
@@ -18,22 +18,22 @@ from flashlift.planning.verify import Proof, verify
 __all__ = [
     "Broken",
     "Certificate",
+    "Decision",
     "Desk",
+    "Differences",
     "Explained",
     "Explored",
-    "Decision",
-    "Differences",
     "Proof",
     "SavedPlan",
     "Verdict",
     "approve",
     "best_sellers",
     "check",
+    "decisions",
+    "differences",
     "explain",
     "explain_saved",
     "explore",
-    "decisions",
-    "differences",
     "fair_rule",
     "findings_frame",
     "flat_rule",
