@@ -16,6 +16,7 @@ shares.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 __all__ = [
@@ -70,10 +71,13 @@ class InfeasibleError(FlashliftError):
 
     Attributes:
         limits: names of a set of limits that conflict; every one of them is needed for the conflict.
+        relaxation: name of a row of a limit -> by how much to move its bound so that, with all of these moves, a plan
+            exists: the smallest moves in sum, each as a share of its bound. Empty where none was found in time.
     """
 
     exit_code = 8
 
-    def __init__(self, message: str, limits: tuple[str, ...]) -> None:
+    def __init__(self, message: str, limits: tuple[str, ...], relaxation: Mapping[str, float] | None = None) -> None:
         super().__init__(message)
         self.limits = limits
+        self.relaxation = dict(relaxation or {})

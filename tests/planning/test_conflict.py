@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from flashlift.planning import solve
 from flashlift.planning.conflict import conflict
 from flashlift.planning.limits import Rows, compile_limits
 from flashlift.planning.problem import build_columns
+from flashlift.planning.relaxation import relaxation
 from flashlift.planning.windows import without_windows
 
 
@@ -48,6 +50,43 @@ def test_every_named_limit_is_needed(world: World) -> None:
     assert not possible(rows, named)
     for limit in named:
         assert possible(rows, [other for other in named if other != limit])
+
+
+def cheapest(rows: Rows) -> float:
+    """The least sum of violations as shares of their bounds, by enumeration; prices and stock are never broken."""
+    n = rows.matrix.shape[1]
+    every = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+    activity = every @ rows.matrix.toarray().T
+    over = np.maximum(np.maximum(rows.lower - activity, activity - rows.upper), 0.0)
+    hard = np.array([limit in {"one price", "stock"} for limit in rows.limits], dtype=bool)
+    kept = (over[:, hard] <= 1e-6).all(axis=1)
+    bound = np.where(rows.lower > 0.0, rows.lower, rows.upper)
+    return float((over / np.maximum(np.abs(bound), 1.0))[kept].sum(axis=1).min())
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds(max_items=4, max_slots=2, max_steps=2))
+def test_the_cheapest_relaxation_is_the_cheapest_and_helps(world: World) -> None:
+    minima = (CategoryCount(category="home", minimum=2, per_slot=True), CategoryCount(category="toys", minimum=2))
+    campaign = replace(world.campaign, limits=(*minima, *world.campaign.limits))
+    columns = build_columns(without_windows(campaign), world.items, world.draws)
+    assume(len(columns) <= 12)
+    rows = compile_limits(campaign, world.items, columns, lean=False)
+    moves = relaxation(rows)
+    by = np.array([moves.get(name, 0.0) for name in rows.names])
+    eased = replace(rows, lower=rows.lower - by, upper=rows.upper + by)
+    assert possible(eased, eased.limits)
+    bound = np.where(rows.lower > 0.0, rows.lower, rows.upper)
+    assert float((by / np.maximum(np.abs(bound), 1.0)).sum()) == pytest.approx(cheapest(rows), abs=1e-4)
+    assert (moves == {}) == possible(rows, rows.limits)
+
+
+def test_the_way_out_is_told() -> None:
+    error = plan(CategoryCount(category="home", minimum=3, per_slot=True), positions=2, n_slots=1)
+    assert error.relaxation == {"category[home, s0] minimum": 1.0}  # one of three; a position more is one of two
+    assert "The least change that helps: category[home, s0] minimum from 3 to 2." in str(error)
+    error = plan(CategoryCount(category="home", minimum=1), MarginFloor(margin_frac=0.5))
+    assert sum(error.relaxation.values()) == 1.0
 
 
 def plan(*limits: Limit, positions: int = 2, n_slots: int = 2, stock: int = 500, n_items: int = 8) -> InfeasibleError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flashlift.events.adapters.online_retail import bundled
 from flashlift.events.clean import RULES, Cleaning
+from flashlift.events.competitor_price import competitor_prices
 from flashlift.events.formats import ADAPTERS
 from flashlift.events.ingest import FileReport, IngestReport, ingest
 from flashlift.events.quality import Quality, quality
@@ -28,6 +29,7 @@ __all__ = [
     "Source",
     "before",
     "bundled",
+    "competitor_prices",
     "ingest",
     "open_store",
     "quality",

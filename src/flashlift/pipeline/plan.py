@@ -152,12 +152,15 @@ def _plan(settings: Settings, shop: Shop, picks: Picks, inputs: str, progress: P
 
 def _with_facts(items: pl.DataFrame, campaign: Campaign, settings: Settings, shop: Shop) -> pl.DataFrame:
     """The columns of SaleFacts that the campaign's limits ask for."""
-    asked = settings.campaign.reference_price
-    if asked is None:
-        return items
-    start = campaign.slots[0].start
-    known = events.reference_prices(shop.tables, at=shop.split.test_end, start=start, policy=asked.rule())
-    return items.join(known, on=SaleFacts.item_id.name, how="left", maintain_order="left")
+    asked, at, tables = settings.campaign, shop.split.test_end, []
+    if asked.reference_price is not None:
+        rule, start = asked.reference_price.rule(), campaign.slots[0].start
+        tables.append(events.reference_prices(shop.tables, at=at, start=start, policy=rule))
+    if asked.not_above_competitor:
+        tables.append(events.competitor_prices(shop.tables, at=at))
+    for table in tables:
+        items = items.join(table, on=SaleFacts.item_id.name, how="left", maintain_order="left")
+    return items
 
 
 def _placebo(shop: Shop) -> pl.DataFrame:

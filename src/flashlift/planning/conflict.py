@@ -8,6 +8,7 @@ from scipy import sparse
 from flashlift.errors import InfeasibleError
 from flashlift.planning.highs import run
 from flashlift.planning.limits import Rows
+from flashlift.planning.relaxation import relaxation
 
 __all__ = ["conflict"]
 
@@ -31,7 +32,8 @@ def conflict(rows: Rows) -> InfeasibleError:
     for binary in (False, True):
         if binary or not _possible(rows, needed, binary=False):
             needed = _filter(rows, needed, binary=binary)
-    return InfeasibleError(_message(rows, needed), tuple(needed))
+    moves = relaxation(rows)
+    return InfeasibleError(f"{_message(rows, needed)}{_way_out(rows, moves)}", tuple(needed), moves)
 
 
 def _filter(rows: Rows, limits: list[str], *, binary: bool) -> list[str]:
@@ -52,6 +54,20 @@ def _possible(rows: Rows, limits: list[str], *, binary: bool) -> bool:
     if (np.diff(part.matrix.indptr) < part.lower).any():
         return False
     return run(np.zeros(n_columns), part, binary=binary, time_limit_s=PATIENCE_S).feasible
+
+
+def _way_out(rows: Rows, moves: dict[str, float]) -> str:
+    """The cheapest relaxation in words."""
+    words = []
+    for name, move in moves.items():
+        i = rows.names.index(name)
+        if rows.lower[i] > 0.0:
+            words.append(f"{name} from {rows.lower[i]:g} to {rows.lower[i] - move:g}")
+        elif rows.upper[i] > 0.0:
+            words.append(f"{name} from {rows.upper[i]:g} to {rows.upper[i] + move:g}")
+        else:
+            words.append(f"{name} not kept by {move:g} offers")
+    return f" The least change that helps: {', '.join(words)}." if words else ""
 
 
 def _message(rows: Rows, limits: list[str]) -> str:

@@ -54,6 +54,7 @@ def run(
     seed: int = 0,
     start: npt.NDArray[np.bool_] | None = None,
     enough: float = np.inf,
+    slack: int = 0,
     progress: Progress = silent,
 ) -> Run:
     """Solve, with Ctrl-C ending the run as its time limit would.
@@ -67,6 +68,7 @@ def run(
         threads: of the solver.
         seed: of the solver.
         start: a choice that keeps the rows, to begin with.
+        slack: the last so many columns are amounts of 0 and more, not parts of a choice.
         enough: a choice of this value ends the run, and counts as finished.
         progress: told the bound of a binary programme.
 
@@ -86,7 +88,7 @@ def run(
     for name, setting in options.items():
         highs.setOptionValue(name, setting)
     highspy.Highs.resetGlobalScheduler(True)  # the thread count is fixed when the scheduler starts
-    if highs.passModel(_model(value, rows, binary)) == highspy.HighsStatus.kError:
+    if highs.passModel(_model(value, rows, binary, slack)) == highspy.HighsStatus.kError:
         raise FlashliftError("The solver refused the problem. Look for costs or budgets beyond 1e15 in the campaign.")
     if start is not None:
         solution = highspy.HighsSolution()
@@ -96,13 +98,15 @@ def run(
     return _read(highs, binary)
 
 
-def _model(value: FloatArray, rows: Rows, binary: bool) -> Any:
+def _model(value: FloatArray, rows: Rows, binary: bool, slack: int) -> Any:
     """HiGHS minimizes, so the value enters as a negative cost."""
     n_rows, n_columns = rows.matrix.shape
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = n_columns, n_rows
     model.col_cost_ = -value
-    model.col_lower_, model.col_upper_ = np.zeros(n_columns), np.ones(n_columns)
+    upper = np.ones(n_columns)
+    upper[n_columns - slack :] = highspy.kHighsInf
+    model.col_lower_, model.col_upper_ = np.zeros(n_columns), upper
     model.row_lower_, model.row_upper_ = rows.lower, rows.upper
     model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     model.a_matrix_.num_col_, model.a_matrix_.num_row_ = n_columns, n_rows
@@ -110,7 +114,8 @@ def _model(value: FloatArray, rows: Rows, binary: bool) -> Any:
     model.a_matrix_.index_ = rows.matrix.indices.astype(np.int32)
     model.a_matrix_.value_ = rows.matrix.data.astype(np.float64)
     if binary:
-        model.integrality_ = [highspy.HighsVarType.kInteger] * n_columns
+        kinds = highspy.HighsVarType
+        model.integrality_ = [kinds.kInteger] * (n_columns - slack) + [kinds.kContinuous] * slack
     return model
 
 

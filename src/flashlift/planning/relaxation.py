@@ -1,0 +1,44 @@
+"""The cheapest way out of a conflict: by how much which limits must give so that some plan keeps them all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from flashlift.planning.highs import run
+from flashlift.planning.limits import Rows
+
+__all__ = ["relaxation"]
+
+HARD = ("one price", "stock")  # nobody can sell at two prices, or what is not there
+PATIENCE_S = 20.0
+MOST = 200_000  # offers; with more there is no answer in time
+
+
+def relaxation(rows: Rows) -> dict[str, float]:
+    """Row -> amount to move its bound, with the smallest sum of amounts as shares of their bounds.
+
+    Every row may be broken by an amount that costs 1 / max(|bound|, 1) per unit (elastic programme; Brown and Graves,
+    1975; Chinneck, Feasibility and Infeasibility in Optimization, 2008, ch. 6). Empty where none was found in time.
+
+    Args:
+        rows: limits that no choice of columns keeps.
+    """
+    n_columns = rows.matrix.shape[1]
+    if n_columns > MOST:
+        return {}
+    soft = np.array([limit not in HARD for limit in rows.limits], dtype=bool)
+    lower = rows.lower > 0.0
+    at = np.flatnonzero(soft)
+    sign = np.where(lower[at], 1.0, -1.0)
+    give = sparse.csr_array((sign, (at, np.arange(len(at)))), shape=(len(rows.names), len(at)))
+    elastic = replace(rows, matrix=sparse.hstack([rows.matrix, give], format="csr"))
+    size = np.maximum(np.abs(np.where(lower, rows.lower, rows.upper))[at], 1.0)
+    cost = np.concatenate([np.zeros(n_columns), -1.0 / size])
+    found = run(cost, elastic, binary=True, time_limit_s=PATIENCE_S, gap_frac=0.0, slack=len(at))
+    if found.x is None:
+        return {}
+    amounts = found.x[n_columns:]
+    return {rows.names[row]: float(round(move, 6)) for row, move in zip(at, amounts, strict=True) if move > 1e-6}
