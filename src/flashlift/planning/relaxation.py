@@ -41,4 +41,8 @@ def relaxation(rows: Rows) -> dict[str, float]:
     if found.x is None:
         return {}
     amounts = found.x[n_columns:]
-    return {rows.names[row]: float(round(move, 6)) for row, move in zip(at, amounts, strict=True) if move > 1e-6}
+    moves: dict[str, float] = {}
+    for row, move in zip(at, amounts.tolist(), strict=True):
+        if move > 1e-6:
+            moves[rows.names[row]] = max(moves.get(rows.names[row], 0.0), round(move, 6))
+    return moves
