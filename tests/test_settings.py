@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -18,10 +19,15 @@ from flashlift.limits import (
     Budget,
     CategoryCount,
     Excluded,
+    FunderBudget,
+    Limit,
     MarginFloor,
+    NeverTogether,
     NotAboveCompetitor,
+    PerCustomer,
     Pinned,
     ReferencePrice,
+    StockReserve,
 )
 from flashlift.settings import Settings, load_settings
 
@@ -74,6 +80,9 @@ def test_key_never_lies_in_the_work_folder_by_default(tmp_path: Path) -> None:
         (MINIMAL + "[[campaign.pinned]]\nitm = 'a'\n", "pinned.0.item is missing"),
         (MINIMAL + "[[campaign.blackouts]]\nstart = 2030-01-02T00:00:00Z\nend = 2030-01-01T00:00:00Z\n",
          "is not after its start"),
+        (MINIMAL + "[[campaign.funders]]\nfunder = 'A'\namount = 5\n", "A funds nothing; name a brand or items"),
+        (MINIMAL + "[campaign]\nnever_together = [['a']]\n", "campaign.never_together.0 = ['a']"),
+        (MINIMAL + "[campaign]\nper_customer = 0\n", "campaign.per_customer = 0"),
         (MINIMAL + "[language]\nsteps = ['mask', 'mask']\n", "name a step twice"),
         (MINIMAL + "[language]\nsteps = ['sing']\n", "language.steps.0 = 'sing'"),
         (MINIMAL + "[language]\nmodle = 'auto'\n", "Did you mean 'model'"),
@@ -192,3 +201,19 @@ def test_a_blackout_that_is_over_is_refused(tmp_path: Path) -> None:
     text = "[[campaign.blackouts]]\nstart = 2029-12-24T00:00:00Z\nend = 2029-12-26T00:00:00Z\n"
     with pytest.raises(SettingsError, match=r"until 2029-12-26 00:00 UTC is over before the campaign begins"):
         load_settings(write(tmp_path, MINIMAL + text)).build_campaign(datetime(2030, 3, 1, tzinfo=UTC))
+
+
+def test_every_limit_of_the_page_can_be_written(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "planning.md").read_text()
+    for kind in get_args(Limit):
+        assert f"`{kind.__name__}`" in page, kind
+    example = page.split("```toml\n")[1].split("```")[0]
+    campaign = load_settings(write(tmp_path, MINIMAL + example)).build_campaign(datetime(2026, 1, 1, tzinfo=UTC))
+    assert {type(limit) for limit in campaign.limits} >= {
+        StockReserve,
+        PerCustomer,
+        NeverTogether,
+        FunderBudget,
+        Pinned,
+    }
+    assert campaign.endings == (0.49, 0.99)

@@ -113,7 +113,7 @@ def expected_minimum(mean: FloatArray, most: FloatArray) -> FloatArray:
 def _offers(case: Case, draws: GroupDraws, shop: _Shop) -> pl.DataFrame:
     """Offers that stock, margin floor, exclusions and demand allow; the quota is that of the group's only offer."""
     campaign = case.campaign
-    price, allowed = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.price_ending)
+    price, allowed = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.endings)
     allowed &= shop.stock[:, None] > 0.0
     for limit in campaign.limits:
         if isinstance(limit, MarginFloor):

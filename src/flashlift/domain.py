@@ -85,7 +85,8 @@ class Campaign:
         costs: costs that enter the account of profit.
         quota_quantile: an offer's quota is this quantile of its drawn units, rounded up, within stock. A tight quota
             turns buyers away who would have paid; lower it where scarcity is the point.
-        price_ending: fractional ending of a sale price (0.99, 0.95 ...); None rounds to the cent.
+        price_ending: fractional ending of a sale price (0.99, 0.95 ...), or several, of which the nearest is taken;
+            None rounds to the cent.
     """
 
     slots: tuple[Slot, ...]
@@ -93,7 +94,13 @@ class Campaign:
     limits: tuple[Limit, ...] = ()
     costs: Costs = Costs()
     quota_quantile: float = 0.999
-    price_ending: float | None = None
+    price_ending: float | tuple[float, ...] | None = None
+
+    @property
+    def endings(self) -> tuple[float, ...]:
+        """Endings of a sale price; none: any cent."""
+        ending = self.price_ending
+        return () if ending is None else ending if isinstance(ending, tuple) else (ending,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

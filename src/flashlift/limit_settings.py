@@ -17,6 +17,7 @@ from flashlift.limits import (
     Budget,
     CategoryCount,
     Excluded,
+    FunderBudget,
     Limit,
     MarginFloor,
     MaxChange,
@@ -128,6 +129,22 @@ class PinnedSettings(Section):
     discount: Discount | None = Field(default=None, description="only at this step of the ladder; default: at any")
 
 
+class FunderSettings(Section):
+    """A funder who pays a share of the expected discount of a brand, or of some items, up to an amount."""
+
+    funder: Name
+    amount: float = Field(gt=0)
+    share: float = Field(default=1.0, gt=0.0, le=1.0, description="of the discount")
+    brand: Name | None = None
+    items: list[str] = Field(default=[], description="item ids")
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if self.brand is None and not self.items:
+            raise ValueError(f"{self.funder} funds nothing; name a brand or items")
+        return self
+
+
 class ReserveSettings(Section):
     """Stock that the sale may not touch: so many units of an item or such a share, the larger of both."""
 
@@ -167,6 +184,7 @@ class LimitSettings(Section):
         default_factory=list, description="sets of item ids of which in every slot all are on offer, or none"
     )
 
+    funders: list[FunderSettings] = Field(default_factory=list)
     reserve: ReserveSettings | None = None
     sell_through: float | None = Field(
         default=None, gt=0.0, le=1.0, description="expected units of every offer / its quota, at least"
@@ -199,6 +217,8 @@ class LimitSettings(Section):
             yield Pinned(item_id=p.item, slot_id=p.slot, discount_frac=p.discount)
         yield from (NeverTogether(item_ids=tuple(ids)) for ids in self.never_together)
         yield from (AlwaysTogether(item_ids=tuple(ids)) for ids in self.always_together)
+        for f in self.funders:
+            yield FunderBudget(funder=f.funder, amount=f.amount, share=f.share, brand=f.brand, item_ids=tuple(f.items))
         yield from self._of_stock()
         if (c := self.change) is not None:
             yield MaxChange(item_ids=tuple(c.items), new=c.new, kept=c.kept)

@@ -13,6 +13,7 @@ __all__ = [
     "Budget",
     "CategoryCount",
     "Excluded",
+    "FunderBudget",
     "Limit",
     "MarginFloor",
     "MaxChange",
@@ -57,6 +58,27 @@ class Budget:
     """At most `amount` of expected discount: the sum of (list price - price) x expected units sold."""
 
     amount: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunderBudget:
+    """A funder pays a share of the expected discount of some items, at most `amount` in all.
+
+    What the funder pays is no income in the account of profit; it bounds the plan only.
+
+    Args:
+        funder: name, once in a campaign.
+        amount: in shop currency.
+        share: of the discount, in (0, 1].
+        brand: items of this brand,
+        item_ids: and these items.
+    """
+
+    funder: str
+    amount: float
+    share: float = 1.0
+    brand: str | None = None
+    item_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +219,7 @@ Limit = (
     CategoryCount
     | BrandCount
     | Budget
+    | FunderBudget
     | MarginFloor
     | Appearances
     | Excluded

@@ -189,7 +189,9 @@ class CampaignSettings(LimitSettings):
     ladder: list[Discount] = Field(
         default=[0.1, 0.15, 0.2, 0.25, 0.3, 0.4], min_length=1, description="discounts allowed, of the list price"
     )
-    price_ending: Fraction | None = Field(default=None, description="fractional ending of prices, such as 0.99")
+    price_ending: Fraction | list[Fraction] | None = Field(
+        default=None, description="fractional ending of prices, such as 0.99, or a list of them"
+    )
     candidates: int = Field(
         default=5000, ge=1, description="only so many items that sold most in the last 56 days are considered"
     )
@@ -309,7 +311,7 @@ class Settings(Section):
             limits=limits,
             costs=self.costs(),
             quota_quantile=c.quota_quantile,
-            price_ending=c.price_ending,
+            price_ending=tuple(c.price_ending) if isinstance(c.price_ending, list) else c.price_ending,
         )
 
 

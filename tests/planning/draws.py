@@ -19,6 +19,7 @@ from flashlift.limits import (
     Budget,
     CategoryCount,
     Excluded,
+    FunderBudget,
     Limit,
     MarginFloor,
     MaxChange,
@@ -184,6 +185,14 @@ def merchant_limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladd
                 new=st.none() | st.integers(0, 2),
                 kept=st.integers(0, 1),
             ),
+            st.builds(
+                FunderBudget,
+                funder=st.just("acme ltd"),
+                amount=st.floats(0.5, 60.0),
+                share=st.sampled_from([0.5, 1.0]),
+                brand=st.sampled_from([None, "acme"]),
+                item_ids=st.lists(item, max_size=2, unique=True).map(tuple),
+            ),
             st.builds(NeverTogether, item_ids=st.lists(item, min_size=2, max_size=3, unique=True).map(tuple)),
             st.builds(AlwaysTogether, item_ids=st.lists(item, min_size=2, max_size=3, unique=True).map(tuple)),
             st.builds(
@@ -213,7 +222,12 @@ def limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladder: Seque
         kinds.append(
             Excluded(item_ids=tuple(draw(st.sets(st.sampled_from([f"i{k}" for k in range(n_items)]), max_size=2))))
         )
-    kinds += draw(st.lists(merchant_limits(n_items, slots, ladder), max_size=2))
+    several = (Blackout, Pinned, NeverTogether, AlwaysTogether)  # the others have one name, and so one finding
+
+    def once(limit: Limit) -> object:
+        return limit if isinstance(limit, several) else type(limit)
+
+    kinds += draw(st.lists(merchant_limits(n_items, slots, ladder), max_size=2, unique_by=once))
     return tuple(kinds)
 
 
@@ -250,7 +264,7 @@ def worlds(draw: st.DrawFn, *, max_items: int = 6, max_slots: int = 4, max_steps
             )
         ),
         quota_quantile=draw(st.sampled_from([0.5, 0.9, 0.95])),
-        price_ending=draw(st.sampled_from([None, 0.99, 0.95])),
+        price_ending=draw(st.sampled_from([None, 0.99, 0.95, (0.99, 0.49)])),
     )
     stock = draw(st.sampled_from([8, 40, 500]))
     items = catalog(rng, n_items, stock=stock)

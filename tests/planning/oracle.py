@@ -20,6 +20,7 @@ from flashlift.limits import (
     Budget,
     CategoryCount,
     Excluded,
+    FunderBudget,
     Limit,
     MarginFloor,
     MaxChange,
@@ -106,6 +107,12 @@ def _of_limit(  # noqa: PLR0911, PLR0912
         case BrandCount():
             mine = [o for o in offers if rows[o.item_id]["brand"] == limit.brand]
             return _counts(f"brand[{limit.brand}]", limit, mine, slots)
+        case FunderBudget():
+            paid = [
+                o for o in offers if o.item_id in limit.item_ids or rows[o.item_id]["brand"] in {limit.brand} - {None}
+            ]
+            given = sum((rows[o.item_id]["list_price"] - o.price) * o.expected_units for o in paid)
+            return {(f"budget[{limit.funder}]", "campaign, as stated"): limit.share * given - limit.amount}
         case StockReserve():
             return {}
         case SellThrough():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,7 +16,7 @@ from tests.planning.draws import World, worlds
 
 from flashlift.domain import OPTIMAL_GAP_FRAC, Offer, Plan, PlanStatus
 from flashlift.errors import FlashliftError
-from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor
+from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor, StockReserve
 from flashlift.planning import Verdict, best_sellers, check, fair_rule, random_plan, slow_movers, solve
 
 NAN, INF = float("nan"), float("inf")
@@ -137,7 +138,7 @@ KINDS: dict[str, Callable[[Case], tuple[Case, Finding]]] = {
     "quota infinite": lambda c: (c.with_offer(quota=INF), ("quota", c.where, INF)),
     "quota beyond stock": lambda c: (
         c.with_offer(quota=c.item["stock"] + 7 + c.offer.quota),
-        ("stock", c.offer.item_id, _quotas(c) + 7.0),
+        ("stock", c.offer.item_id, _quotas(c) + 7.0 + _reserve(c)),
     ),
     "quota not the quantile": lambda c: (
         c.with_offer(quota=c.offer.quota + 1),
@@ -251,6 +252,12 @@ SINGLE = {
 
 def _to_ladder(c: Case, price: float) -> float:
     return min(abs(c.item["list_price"] * (1 - step) - price) for step in c.world.campaign.ladder)
+
+
+def _reserve(c: Case) -> float:
+    kept = [limit for limit in c.world.campaign.limits if isinstance(limit, StockReserve)]
+    reserve = max([0.0, *(max(limit.units, math.ceil(limit.share * c.item["stock"] - 1e-9)) for limit in kept)])
+    return float(min(reserve, c.item["stock"]))
 
 
 def _quotas(c: Case) -> float:

@@ -16,6 +16,7 @@ from flashlift.limits import (
     Appearances,
     Blackout,
     BrandCount,
+    FunderBudget,
     Limit,
     MaxChange,
     NeverTogether,
@@ -210,3 +211,19 @@ def test_a_desk_keeps_the_reserve_it_was_opened_with() -> None:
     assert desk.plan(target).objective == pytest.approx(same.objective, rel=1e-3)
     with pytest.raises(SettingsError, match="Open a desk with the new reserve"):
         desk.plan((Appearances(),))
+
+
+def test_a_funder_pays_a_share_up_to_his_budget() -> None:
+    items = shop(brand=["acme"] * 6 + [None] * 6)
+
+    def paid(found: Plan) -> float:
+        mine = {*items.filter(pl.col("brand") == "acme")["item_id"], "i11"}
+        return 0.5 * sum((10.0 - o.price) * o.expected_units for o in found.offers if o.item_id in mine)
+
+    free = plan(items=items)
+    funded = FunderBudget(funder="Acme", amount=0.5 * paid(free), share=0.5, brand="acme", item_ids=("i11",))
+    found = plan(funded, items=items)
+    assert 0.0 < paid(found) <= funded.amount + 1e-9
+    assert "budget[Acme]" in found.limit_prices
+    with pytest.raises(SettingsError, match="out of its range"):
+        plan(FunderBudget(funder="Acme", amount=-1.0, brand="acme"), items=items)

@@ -15,6 +15,7 @@ from flashlift.limits import Budget, CategoryCount, Excluded, MarginFloor
 from flashlift.planning import check, problem
 from flashlift.planning.problem import build_columns
 from flashlift.planning.solution import offers_of
+from flashlift.planning.stock import saleable
 
 
 def one_draw(world: World, item: int, slot: int, price: float, quota: int, draw: int) -> tuple[float, float, float]:
@@ -82,7 +83,7 @@ def test_the_checker_gives_every_single_offer_the_same_value(world: World) -> No
 def test_quota_is_the_quantile_within_stock(world: World) -> None:
     columns = build_columns(world.campaign, world.items, world.draws)
     wanted = world.draws.units(columns.item, columns.slot, columns.discount)
-    stock = world.items["stock"].to_numpy()[columns.item]
+    stock = saleable(world.campaign, world.items)[columns.item]
     assert (columns.quota >= 1).all()
     assert (columns.quota <= stock).all()
     covered = (wanted <= columns.quota[:, None] + 1e-6).mean(axis=1)

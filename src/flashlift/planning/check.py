@@ -29,7 +29,7 @@ both. A broken plan never makes it fail; whatever is wrong becomes a finding (`B
 | category[...] minimum, maximum | offers | missing or too many |
 | brand[...] minimum, maximum | offers | missing or too many |
 | pinned | offers or currency | not in the plan; distance to the step it is pinned at |
-| budget | currency | beyond the amount: on the units stated, on the plan's own draws, on fresh draws |
+| budget, budget[funder] | currency | beyond the amount: on the units stated, on the plan's own draws, on fresh draws |
 | margin floor | fraction | margin missing |
 | excluded | offers | an excluded item |
 | reference price | fraction | reduction on it missing or too much; no reference known |
@@ -59,10 +59,10 @@ import polars as pl
 
 from flashlift.domain import Campaign, Costs, Estimate, Offer, Plan
 from flashlift.errors import SettingsError
-from flashlift.limits import Budget
+from flashlift.limits import Budget, FunderBudget
 from flashlift.planning.check_claims import claims_broken, means_broken, quotas_broken, sampling_tolerance
 from flashlift.planning.check_facts import Facts, can_run, free_stock, read_facts
-from flashlift.planning.check_limits import budget_broken, limits_broken
+from flashlift.planning.check_limits import budget_broken, funded_share, limits_broken
 from flashlift.planning.check_value import Cells, gain_alone, gain_together, read_cells
 from flashlift.planning.finding import Broken, number, place
 from flashlift.planning.verdict import Claims, Verdict
@@ -177,12 +177,14 @@ def _findings(sample: _Sample, case: _Case, *, exact: bool, claims: bool) -> Ite
     """What the draws show: demand that is no number, budgets, and where asked for the figures of the plan."""
     for offer in sample.lost:
         yield Broken(limit="demand", where=place(offer), amount=math.inf, unit="units")
-    cost = sample.cells.discount_cost
-    reach = (sample.cells.given * sample.cells.quota).max(initial=0.0)  # rare outcomes come offer by offer
-    noise = 0.0 if exact else float(sampling_tolerance(cost, reach))
     where = "campaign, on the plan's own draws" if exact else "campaign, on fresh draws"
     for limit in case.campaign.limits:
-        if isinstance(limit, Budget):
+        if isinstance(limit, Budget | FunderBudget):
+            known = [(offer, case.facts.items[offer.item_id]) for offer in sample.offers]
+            given = sample.cells.given * np.array([funded_share(limit, *pair) for pair in known])
+            cost = given @ sample.cells.sold
+            reach = (given * sample.cells.quota).max(initial=0.0)  # rare outcomes come offer by offer
+            noise = 0.0 if exact else float(sampling_tolerance(cost, reach))
             yield from budget_broken(float(cost.mean()), limit, where, noise)
     if claims:
         value = gain_alone(sample.cells, case.items, sample.draws, case.campaign.costs)

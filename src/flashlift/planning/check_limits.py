@@ -22,6 +22,7 @@ from flashlift.limits import (
     Budget,
     CategoryCount,
     Excluded,
+    FunderBudget,
     MarginFloor,
     MaxChange,
     NeverTogether,
@@ -36,7 +37,7 @@ from flashlift.planning.check_facts import Facts, ItemFacts, free_stock
 from flashlift.planning.check_offers import offer_broken, tag_broken, tag_reach
 from flashlift.planning.finding import Broken, excess, number, place
 
-__all__ = ["budget_broken", "limits_broken"]
+__all__ = ["budget_broken", "funded_share", "limits_broken"]
 
 ROUNDING = 1e-9
 
@@ -58,12 +59,21 @@ def limits_broken(offers: Sequence[Offer], campaign: Campaign, facts: Facts) -> 
     return broken
 
 
-def budget_broken(spent: float, limit: Budget, where: str, tolerance: float = 0.0) -> Iterator[Broken]:
+def funded_share(limit: Budget | FunderBudget, offer: Offer, item: ItemFacts) -> float:
+    """Share of the offer's discount that the budget pays."""
+    if isinstance(limit, Budget):
+        return 1.0
+    mine = offer.item_id in limit.item_ids or (limit.brand is not None and item.brand == limit.brand)
+    return number(limit.share) if mine else 0.0
+
+
+def budget_broken(spent: float, limit: Budget | FunderBudget, where: str, tolerance: float = 0.0) -> Iterator[Broken]:
     """The budget, where `spent` is above it by more than rounding and `tolerance`, in shop currency."""
+    name = "budget" if isinstance(limit, Budget) else f"budget[{limit.funder}]"
     most = number(limit.amount)
     over = excess(spent, most, tolerance + 1e-6 * max(1.0, abs(most)))
     if over is not None:
-        yield Broken(limit="budget", where=where, amount=over, unit="currency")
+        yield Broken(limit=name, where=where, amount=over, unit="currency")
 
 
 def _strangers(offers: Sequence[Offer], facts: Facts) -> Iterator[Broken]:
@@ -157,8 +167,8 @@ def _limit(limit: Any, offers: Sequence[Offer], campaign: Campaign, facts: Facts
             yield from _always_together(limit, offers, facts)
         case Pinned():
             yield from _pinned(limit, known, campaign)
-        case Budget():
-            yield from budget_broken(_stated_cost(offers, facts), limit, "campaign, as stated")
+        case Budget() | FunderBudget():
+            yield from budget_broken(_stated_cost(limit, known), limit, "campaign, as stated")
         case Appearances():
             yield from _appearances(limit, offers, facts)
         case MaxChange():
@@ -231,14 +241,14 @@ def _always_together(limit: AlwaysTogether, offers: Sequence[Offer], facts: Fact
             yield Broken(limit="always together", where=f"{item} in {slot_id}", amount=1.0, unit="offers")
 
 
-def _stated_cost(offers: Sequence[Offer], facts: Facts) -> float:
+def _stated_cost(limit: Budget | FunderBudget, known: Sequence[tuple[Offer, ItemFacts]]) -> float:
     """Discount given on the units stated; neither a price above list price nor negative units pay for the others."""
     spent = 0.0
-    for offer in offers:
-        item = _item(offer, facts)
-        if item is not None:
-            given, units = item.list_price - number(offer.price), number(offer.expected_units)
-            spent += math.nan if math.isnan(given) or math.isnan(units) else max(given, 0.0) * max(units, 0.0)
+    for offer, item in known:
+        given, units = item.list_price - number(offer.price), number(offer.expected_units)
+        cost = math.nan if math.isnan(given) or math.isnan(units) else max(given, 0.0) * max(units, 0.0)
+        share = funded_share(limit, offer, item)
+        spent += cost * share if share != 0.0 else 0.0  # what others pay may be no number
     return spent
 
 

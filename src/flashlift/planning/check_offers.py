@@ -61,11 +61,11 @@ def _size(amount: float) -> float:
 
 
 def _off_ending(price: float, ending: object) -> float:
-    """Distance to the nearest price with the ending, or to the nearest cent where there is none."""
+    """Distance to the nearest price with an ending, or to the nearest cent where there is none."""
     if ending is None:
         return abs(price - round(price, 2))
-    tail = number(ending)
-    return abs(price - tail - round(price - tail)) if math.isfinite(tail) else math.inf
+    tails = [number(tail) for tail in (ending if isinstance(ending, tuple) else (ending,))]
+    return min((abs(price - tail - round(price - tail)) for tail in tails if math.isfinite(tail)), default=math.inf)
 
 
 def _off_ladder(price: float, list_price: float, campaign: Campaign) -> float | None:

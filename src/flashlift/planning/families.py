@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.domain import Campaign
-from flashlift.limits import Appearances, BrandCount, Budget, CategoryCount, MaxChange, Pinned
+from flashlift.limits import Appearances, BrandCount, Budget, CategoryCount, FunderBudget, MaxChange, Pinned
 from flashlift.planning.family import Family
 from flashlift.planning.stock import saleable
 from flashlift.planning.together import always_together, never_together
@@ -49,6 +49,22 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
             case BrandCount():
                 brand = (items[SaleItems.brand.name] == limit.brand).fill_null(value=False).to_numpy()
                 found += _counts(f"brand[{limit.brand}", limit, campaign, brand)
+            case FunderBudget():
+                paid = items[SaleItems.item_id.name].is_in(list(limit.item_ids))
+                if limit.brand is not None:
+                    paid |= (items[SaleItems.brand.name] == limit.brand).fill_null(value=False)
+                found.append(
+                    Family(
+                        names=(f"budget[{limit.funder}]",),
+                        limit=None,
+                        group=np.where(paid.to_numpy(), 0, -1),
+                        per_slot=False,
+                        weight="discount_cost",
+                        upper=True,
+                        bound=np.array([limit.amount]),
+                        factor=np.full(items.height, limit.share),
+                    )
+                )
             case MaxChange():
                 found += _change(limit, items)
             case Budget():

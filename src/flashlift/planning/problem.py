@@ -210,7 +210,7 @@ def all_columns(problem: Problem, *, progress: Progress = silent) -> Columns:
 
 def _steps(campaign: Campaign, items: pl.DataFrame, shop: _Shop) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Price of every item at every step, and in which slots stock and limits allow it."""
-    price, exists = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.price_ending)
+    price, exists = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.endings)
     exists &= shop.saleable[:, None] > 0.0
     every, somewhere = np.arange(items.height)[:, None], []
     for window in windows(campaign, items):

@@ -16,6 +16,7 @@ from flashlift.limits import (
     Blackout,
     BrandCount,
     CategoryCount,
+    FunderBudget,
     Limit,
     MaxChange,
     NeverTogether,
@@ -54,10 +55,11 @@ def require_sound(campaign: Campaign, items: pl.DataFrame) -> None:
         raise SettingsError(f"The ladder holds the discount {wrong[0]}. Write fractions between 0 and 1, 20 % as 0.2.")
     if not 0.0 < campaign.quota_quantile < 1.0:
         raise SettingsError(f"quota_quantile is {campaign.quota_quantile}. Choose a value between 0 and 1.")
-    if campaign.price_ending is not None and not 0.0 <= campaign.price_ending < 1.0:
-        raise SettingsError(f"price_ending is {campaign.price_ending}. Write the fraction only, such as 0.99.")
-    if campaign.price_ending is not None and abs(campaign.price_ending - round(campaign.price_ending, 2)) > 1e-12:
-        raise SettingsError(f"price_ending is {campaign.price_ending}. A price ends in whole cents, such as 0.99.")
+    for ending in campaign.endings:
+        if not 0.0 <= ending < 1.0:
+            raise SettingsError(f"price_ending is {ending}. Write the fraction only, such as 0.99.")
+        if abs(ending - round(ending, 2)) > 1e-12:
+            raise SettingsError(f"price_ending is {ending}. A price ends in whole cents, such as 0.99.")
     for limit in campaign.limits:
         if any(isinstance(figure, float) and math.isnan(figure) for figure in asdict(limit).values()):
             raise SettingsError(f"The limit {limit} holds a figure that is no number. Give one, or drop the limit.")
@@ -78,7 +80,7 @@ def _limit(limit: Limit, campaign: Campaign, items: pl.DataFrame) -> None:
                 raise SettingsError(f"The limit {limit} names fewer than two items. Name another, or drop the limit.")
             for item in limit.item_ids:
                 _known("item", item, set(items[SaleItems.item_id.name]))
-        case StockReserve() | SellThrough() | PerCustomer() | MaxChange():
+        case StockReserve() | SellThrough() | PerCustomer() | MaxChange() | FunderBudget():
             _in_range(limit)
         case Blackout():
             _ordered(limit)
@@ -106,12 +108,14 @@ def _pin(limit: Pinned, campaign: Campaign, items: pl.DataFrame) -> None:
         )
 
 
-def _in_range(limit: StockReserve | SellThrough | PerCustomer | MaxChange) -> None:
+def _in_range(limit: StockReserve | SellThrough | PerCustomer | MaxChange | FunderBudget) -> None:
     match limit:
         case StockReserve():
             wrong = limit.units < 0 or not 0.0 <= limit.share <= 1.0
         case SellThrough():
             wrong = not 0.0 <= limit.minimum_frac <= 1.0
+        case FunderBudget():
+            wrong = not (limit.amount >= 0.0 and 0.0 < limit.share <= 1.0)
         case PerCustomer():
             wrong = limit.maximum < 1
         case MaxChange():
@@ -126,7 +130,8 @@ def _known(kind: str, name: str, names: Collection[str]) -> None:
     if name in names:
         return
     near = difflib.get_close_matches(name, sorted(names), n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else "Correct it, or drop the limit."
+    some = ", ".join(sorted(names)[:6]) or "none"
+    hint = f"Did you mean {near[0]!r}?" if near else f"Correct it, or drop the limit. Known: {some}."
     raise SettingsError(f"A limit names the {kind} {name!r}, which the campaign does not have. {hint}")
 
 

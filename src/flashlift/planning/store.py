@@ -194,6 +194,7 @@ def campaign_to_json(campaign: Campaign) -> dict[str, Any]:
 
 
 def _campaign_from_json(whole: dict[str, Any]) -> Campaign:
+    ending = whole["price_ending"]
     slots = [
         slot | {"start": datetime.fromisoformat(slot["start"]), "end": datetime.fromisoformat(slot["end"])}
         for slot in whole["slots"]
@@ -203,6 +204,7 @@ def _campaign_from_json(whole: dict[str, Any]) -> Campaign:
             **whole,
             "slots": tuple(Slot(**slot) for slot in slots),
             "ladder": tuple(whole["ladder"]),
+            "price_ending": tuple(ending) if isinstance(ending, list) else ending,
             "limits": tuple(_limit_from_json(limit) for limit in whole["limits"]),
             "costs": Costs(**whole["costs"]),
         }

@@ -15,7 +15,16 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.domain import Campaign
-from flashlift.limits import AlwaysTogether, BrandCount, Budget, CategoryCount, MaxChange, NeverTogether, Pinned
+from flashlift.limits import (
+    AlwaysTogether,
+    BrandCount,
+    Budget,
+    CategoryCount,
+    FunderBudget,
+    MaxChange,
+    NeverTogether,
+    Pinned,
+)
 from flashlift.planning.check_facts import free_stock
 from flashlift.protocols import FloatArray
 from flashlift.schema import SaleItems
@@ -49,7 +58,7 @@ class Row:
 
 def rows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
     """All rows that tie items together; stock is asked for item by item (`stock_row`)."""
-    every, always = np.ones(items.height), np.ones(len(campaign.slots), dtype=bool)
+    every = np.ones(items.height)
     for slot, here in zip(campaign.slots, _each(campaign), strict=True):
         yield Row(name=f"positions[{slot.slot_id}]", bound=slot.positions, takes=every, slots=here)
     for limit in campaign.limits:
@@ -75,19 +84,33 @@ def rows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
                     yield Row(name=name, bound=1.0, takes=takes, slots=live)
             case AlwaysTogether():
                 yield from _always(limit, campaign, items)
-            case MaxChange():
-                old = _among(items, SaleItems.item_id.name, limit.item_ids)
-                yield Row(name="change[kept]", bound=limit.kept, takes=old, slots=always, upper=False)
-                if limit.new is not None:
-                    yield Row(name="change[new]", bound=limit.new, takes=1.0 - old, slots=always)
-            case Budget():
-                yield Row(name="budget", bound=limit.amount, takes=every, slots=always, weight="discount")
+            case MaxChange() | FunderBudget() | Budget():
+                yield from _whole(limit, campaign, items)
             case _:
                 pass  # how often an item appears is in the schedules, and what may run is in the table
 
 
+def _whole(limit: MaxChange | FunderBudget | Budget, campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
+    """Rows over the whole campaign."""
+    every, always = np.ones(items.height), np.ones(len(campaign.slots), dtype=bool)
+    match limit:
+        case MaxChange():
+            old = _among(items, SaleItems.item_id.name, limit.item_ids)
+            yield Row(name="change[kept]", bound=limit.kept, takes=old, slots=always, upper=False)
+            if limit.new is not None:
+                yield Row(name="change[new]", bound=limit.new, takes=1.0 - old, slots=always)
+        case FunderBudget():
+            paid = _among(items, SaleItems.item_id.name, limit.item_ids)
+            if limit.brand is not None:
+                paid = np.maximum(paid, _among(items, SaleItems.brand.name, [limit.brand]))
+            name = f"budget[{limit.funder}]"
+            yield Row(name=name, bound=limit.amount, takes=limit.share * paid, slots=always, weight="discount")
+        case Budget():
+            yield Row(name="budget", bound=limit.amount, takes=every, slots=always, weight="discount")
+
+
 def stock_row(campaign: Campaign, items: pl.DataFrame, item: int) -> Row:
-    """Quotas of one item within its stock; `item` is a row of the items table."""
+    """Quotas of one item within its stock less the reserve; `item` is a row of the items table."""
     stock, name = free_stock(float(items[SaleItems.stock.name][item]), campaign), items[SaleItems.item_id.name][item]
     takes, always = np.zeros(items.height), np.ones(len(campaign.slots), dtype=bool)
     takes[item] = 1.0

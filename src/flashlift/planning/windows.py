@@ -145,7 +145,7 @@ def _at_step(limit: Pinned, step: float, campaign: Campaign, items: pl.DataFrame
     """The pinned item at one price; every other at any."""
     ladder = sorted(set(campaign.ladder))
     mine = _listed(items, [limit.item_id])
-    prices, _ = sale_prices(items[SaleItems.list_price.name].to_numpy(), ladder, campaign.price_ending)
+    prices, _ = sale_prices(items[SaleItems.list_price.name].to_numpy(), ladder, campaign.endings)
     price = prices[:, int(np.abs(np.array(ladder) - step).argmin())]
     slots = None if limit.slot_id is None else np.array([slot.slot_id == limit.slot_id for slot in campaign.slots])
     return Window(
