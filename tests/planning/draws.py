@@ -203,8 +203,10 @@ def merchant_limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladd
 
 
 @st.composite
-def limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladder: Sequence[float]) -> tuple[Limit, ...]:
-    """Any mix of limits, few of them impossible."""
+def limits(
+    draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...] = (), ladder: Sequence[float] = ()
+) -> tuple[Limit, ...]:
+    """Any mix of limits, few of them impossible; without slots and ladder, of the usual ones."""
     kinds: list[Limit] = []
     if draw(st.booleans()):
         maximum = draw(st.none() | st.integers(1, 3))
@@ -227,6 +229,8 @@ def limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladder: Seque
     def once(limit: Limit) -> object:
         return limit if isinstance(limit, several) else type(limit)
 
+    if not slots:
+        return tuple(kinds)
     kinds += draw(st.lists(merchant_limits(n_items, slots, ladder), max_size=2, unique_by=once))
     return tuple(kinds)
 

@@ -200,7 +200,7 @@ def test_a_plan_moves_only_so_far_from_the_approved_one() -> None:
     assert len(old) >= 3
 
 
-def test_a_desk_keeps_the_reserve_it_was_opened_with() -> None:
+def test_a_desk_values_offers_again_for_another_reserve() -> None:
     items, draws = shop(stock=[4] * N), log_linear(np.random.default_rng(4), N, SLOTS, 8)
     limits = (Appearances(maximum=2), StockReserve(units=3))
     campaign = Campaign(slots=SLOTS, ladder=(0.1, 0.2, 0.3), limits=limits)
@@ -209,8 +209,9 @@ def test_a_desk_keeps_the_reserve_it_was_opened_with() -> None:
     target = (*limits, SellThrough(minimum_frac=0.5), Blackout(start=FRIDAY, end=SLOTS[0].end, category="home"))
     same = solve(Campaign(slots=SLOTS, ladder=campaign.ladder, limits=target), items, draws)
     assert desk.plan(target).objective == pytest.approx(same.objective, rel=1e-3)
-    with pytest.raises(SettingsError, match="Open a desk with the new reserve"):
-        desk.plan((Appearances(),))
+    free = Campaign(slots=SLOTS, ladder=campaign.ladder, limits=limits[:1])
+    assert desk.plan(limits[:1]).objective == pytest.approx(solve(free, items, draws).objective, rel=1e-3)
+    assert desk.plan().objective == pytest.approx(solve(campaign, items, draws).objective, rel=1e-3)
 
 
 def test_a_funder_pays_a_share_up_to_his_budget() -> None:

@@ -1,7 +1,7 @@
 """What if? A campaign valued once, and planned again in a moment whenever its limits change.
 
-Values of offers do not depend on limits, so a change of limits leaves them as they are, and prices of the limits
-that were right before are nearly right after: the search starts from them.
+Values of offers do not depend on limits, save on a reserve of stock, so a change of limits leaves them as they are, and
+prices of the limits that were right before are nearly right after: the search starts from them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 
 from flashlift.domain import Campaign, Plan
-from flashlift.errors import SettingsError
 from flashlift.limits import Limit, SellThrough, StockReserve
 from flashlift.planning.families import families
 from flashlift.planning.grid import Grid, build_grid
@@ -40,6 +39,7 @@ class Desk:
     threads: int
     _draws: DemandDraws
     _grid: Grid
+    _kept: tuple[Limit, ...]
     _prices: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -58,9 +58,9 @@ class Desk:
             SettingsError: the campaign contradicts itself.
             InputError: the draws hold values that are not finite.
         """
-        free = Problem.of(replace(campaign, limits=_reserves(campaign.limits)), items, draws)
-        grid = build_grid(free, threads=threads, progress=progress)
-        return cls(campaign=campaign, items=items, threads=threads, _draws=draws, _grid=grid)
+        kept = _valued(campaign.limits)
+        grid = build_grid(Problem.of(replace(campaign, limits=kept), items, draws), threads=threads, progress=progress)
+        return cls(campaign=campaign, items=items, threads=threads, _draws=draws, _grid=grid, _kept=kept)
 
     def plan(
         self,
@@ -73,14 +73,21 @@ class Desk:
     ) -> Plan:
         """The best plan within `limits`, those of the campaign when left out.
 
+        Another reserve of stock changes quotas, so then the offers are valued again first.
+
         Raises:
             InfeasibleError: no plan keeps all limits; it names a minimal set that conflicts.
             SettingsError: the limits contradict themselves.
             FlashliftError: the solver failed, or found no plan in the time given.
         """
         campaign = self.campaign if limits is None else replace(self.campaign, limits=limits)
-        if _reserves(campaign.limits) != _reserves(self.campaign.limits):
-            raise SettingsError("A reserve of stock changes what offers are worth. Open a desk with the new reserve.")
+        if _valued(campaign.limits) != self._kept:
+            self._kept = _valued(campaign.limits)
+            self._grid = build_grid(
+                Problem.of(replace(campaign, limits=self._kept), self.items, self._draws),
+                threads=self.threads,
+                progress=progress,
+            )
         problem = Problem.of(campaign, self.items, self._draws)
         least = max([0.0, *(limit.minimum_frac for limit in campaign.limits if isinstance(limit, SellThrough))])
         sells = self._grid.units >= least * self._grid.quota * (1.0 + 1e-6)  # the grid rounds
@@ -105,6 +112,6 @@ class Desk:
         return plan_of(campaign, self.items, found, gap_frac)
 
 
-def _reserves(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+def _valued(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
     """The limits that change what offers are worth."""
     return tuple(limit for limit in limits if isinstance(limit, StockReserve))
