@@ -147,17 +147,23 @@ def _information(prices: tuple[Offer, ...]) -> float:
 
 
 def _keeps_limits(offers: list[Offer], lots: list[_Lot], campaign: Campaign, items: pl.DataFrame) -> bool:
-    """Whether the limits hold if every lot draws its dearest price, the one with most discount, or its largest quota.
+    """Whether the limits hold whatever the lots draw.
 
-    Of the limits only budget and stock depend on the price, and both grow with what a lot takes at most.
+    Budgets and stock are shared, and grow with what each lot takes at most; what else depends on a price (a pinned
+    discount) is judged offer by offer, so the prices of the newest lot are tried one by one.
     """
-    worst = {}
     list_price = dict(zip(items[SaleItems.item_id.name], items[SaleItems.list_price.name], strict=True))
+
+    def kept(drawn: dict[Offer, Offer]) -> bool:
+        return not check(tuple(drawn.get(offer, offer) for offer in offers), campaign, items).broken
+
+    worst = {}
     for lot in lots:
         given = [(list_price[one.item_id] - one.price) * one.expected_units for one in lot.prices]
         dearest = lot.prices[int(np.argmax(given))]
         worst[lot.prices[0]] = replace(dearest, quota=max(one.quota for one in lot.prices))
-    return not check(tuple(worst.get(offer, offer) for offer in offers), campaign, items).broken
+    newest = lots[-1].prices
+    return kept(worst) and all(kept({newest[0]: one}) for one in newest)
 
 
 def _table(lots: list[_Lot], drawn: set[Offer]) -> pl.DataFrame:
