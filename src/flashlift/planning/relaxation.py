@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ __all__ = ["relaxation"]
 
 HARD = ("one price", "stock")  # nobody can sell at two prices, or what is not there
 PATIENCE_S = 20.0
+TOLERANCE = 1e-6  # of the solver
 MOST = 200_000  # offers; with more there is no answer in time
 
 
@@ -40,9 +42,16 @@ def relaxation(rows: Rows) -> dict[str, float]:
     found = run(cost, elastic, binary=True, time_limit_s=PATIENCE_S, gap_frac=0.0, slack=len(at))
     if found.x is None:
         return {}
-    amounts = found.x[n_columns:]
     moves: dict[str, float] = {}
-    for row, move in zip(at, amounts.tolist(), strict=True):
-        if move > 1e-6:
-            moves[rows.names[row]] = max(moves.get(rows.names[row], 0.0), round(move, 6))
+    for row, move in zip(at.tolist(), found.x[n_columns:].tolist(), strict=True):
+        if move > TOLERANCE:
+            moves[rows.names[row]] = max(moves.get(rows.names[row], 0.0), _enough(rows, row, move))
     return moves
+
+
+def _enough(rows: Rows, row: int, move: float) -> float:
+    """The move free of the solver's rounding, and not less: whole where the row counts, else up to 0.00001."""
+    weights = rows.matrix.data[rows.matrix.indptr[row] : rows.matrix.indptr[row + 1]]
+    if (weights == np.rint(weights)).all():
+        return float(round(move))
+    return math.ceil((move + 2.0 * TOLERANCE) * 1e5) / 1e5
