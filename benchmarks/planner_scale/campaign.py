@@ -9,7 +9,7 @@ import polars as pl
 
 from flashlift.demand.draws import PosteriorDraws
 from flashlift.domain import Campaign, Slot
-from flashlift.limits import Appearances, Budget, CategoryCount, MarginFloor
+from flashlift.limits import Appearances, Budget, CategoryCount, Limit, MarginFloor, NeverTogether
 from flashlift.protocols import SparseEffects
 
 __all__ = ["campaign"]
@@ -25,7 +25,7 @@ def campaign(
 
     One item in 200 has a place in each slot (two places at least). In every slot a category has at most a sixth of the
     places, and the first three at least one where there are ten or more; the discount given is limited to what binds;
-    with several appearances an item pauses for a day between them.
+    with several appearances an item pauses for a day between them, and one item in 50 never runs beside its neighbor.
     """
     rng = np.random.default_rng(seed)
     places = max(2, n_items // 200)
@@ -44,12 +44,15 @@ def campaign(
         )
         for c in range(CATEGORIES)
     ]
-    limits = (
+    limits: tuple[Limit, ...] = (
         Appearances(maximum=appearances, cool_down_hours=24.0 if appearances > 1 else 0.0),
         MarginFloor(margin_frac=0.05),
         *counts,
         Budget(amount=12.0 * places * n_slots),
     )
+    if appearances > 1:
+        pairs = rng.permutation(n_items)[: 2 * (n_items // 100)].reshape(-1, 2)
+        limits += tuple(NeverTogether(item_ids=(f"i{one}", f"i{other}")) for one, other in pairs.tolist())
     ladder = tuple(np.round(np.linspace(0.05, 0.5, n_steps), 3).tolist())
     return (
         Campaign(slots=slots, ladder=ladder, limits=limits),

@@ -8,6 +8,7 @@ rows in currency are rounded down to hundredths.
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -45,6 +46,7 @@ def _flashlift(made, gap: float, limit: float, out: Path) -> dict[str, float]:  
         plan_campaign, items, draws, time_limit_s=limit, gap_frac=gap, threads=2, progress=progress
     )
     end = time.perf_counter()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # before the proof is checked
     proof = verify(plan, plan_campaign, items, certificate.prices, certificate.cells)
     return {
         "value": plan.objective,
@@ -54,6 +56,7 @@ def _flashlift(made, gap: float, limit: float, out: Path) -> dict[str, float]:  
         "verify_s": time.perf_counter() - end,
         "proven_gap": proof.gap_frac,
         "broken": len(proof.broken),
+        "plan_mb": peak,
         "offers": len(plan.offers),
     }
 

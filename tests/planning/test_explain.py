@@ -41,7 +41,7 @@ def test_a_plan_with_an_item_that_is_short_falls_short_by_so_much(seed: int) -> 
     assert near.height == N - len({offer.item_id for offer in plan.offers})
     assert near["short"].is_sorted()
     assert (near["short"] > 0.0).any()
-    for row in near.iter_rows(named=True):
+    for row in near.head(15).iter_rows(named=True):
         wanted = CategoryCount(category=f"c{row['item_id'][1:]}", minimum=1)
         forced = replace(world.campaign, limits=(*world.campaign.limits, wanted))
         with_it = solve(forced, world.items, world.draws)
