@@ -60,26 +60,27 @@ def require_sound(campaign: Campaign, items: pl.DataFrame) -> None:
             raise SettingsError(f"price_ending is {ending}. Write the fraction only, such as 0.99.")
         if abs(ending - round(ending, 2)) > 1e-12:
             raise SettingsError(f"price_ending is {ending}. A price ends in whole cents, such as 0.99.")
+    ids, brands = set(items[SaleItems.item_id.name]), set(items[SaleItems.brand.name].drop_nulls())
     for limit in campaign.limits:
         if any(isinstance(figure, float) and math.isnan(figure) for figure in asdict(limit).values()):
             raise SettingsError(f"The limit {limit} holds a figure that is no number. Give one, or drop the limit.")
-        _limit(limit, campaign, items)
+        _limit(limit, campaign, ids, brands)
 
 
-def _limit(limit: Limit, campaign: Campaign, items: pl.DataFrame) -> None:
+def _limit(limit: Limit, campaign: Campaign, ids: Collection[str], brands: Collection[str]) -> None:
     match limit:
         case CategoryCount():
             if not limit.category:
                 raise SettingsError(f"The limit {limit} names no category. Name one, or drop the limit.")
         case BrandCount():
-            _known("brand", limit.brand, set(items[SaleItems.brand.name].drop_nulls()))
+            _known("brand", limit.brand, brands)
         case Pinned():
-            _pin(limit, campaign, items)
+            _pin(limit, campaign, ids)
         case NeverTogether() | AlwaysTogether():
             if len(set(limit.item_ids)) < 2:
                 raise SettingsError(f"The limit {limit} names fewer than two items. Name another, or drop the limit.")
             for item in limit.item_ids:
-                _known("item", item, set(items[SaleItems.item_id.name]))
+                _known("item", item, ids)
         case StockReserve() | SellThrough() | PerCustomer() | MaxChange() | FunderBudget():
             _in_range(limit)
         case Blackout():
@@ -97,8 +98,8 @@ def _fractions(limit: ReferencePrice) -> None:
         )
 
 
-def _pin(limit: Pinned, campaign: Campaign, items: pl.DataFrame) -> None:
-    _known("item", limit.item_id, set(items[SaleItems.item_id.name]))
+def _pin(limit: Pinned, campaign: Campaign, ids: Collection[str]) -> None:
+    _known("item", limit.item_id, ids)
     if limit.slot_id is not None:
         _known("slot", limit.slot_id, {slot.slot_id for slot in campaign.slots})
     if limit.discount_frac is not None and limit.discount_frac not in campaign.ladder:
