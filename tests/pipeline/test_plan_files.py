@@ -191,6 +191,14 @@ def test_the_json_holds_every_figure_and_no_infinity(tmp_path: Path) -> None:
     assert math.isnan(PlanDocument.model_validate_json(text).offers[0].offer().price)
 
 
+def test_several_price_endings_are_told(tmp_path: Path) -> None:
+    planned = made_up.planned([one_offer()], {"a": "A"})
+    campaign = replace(planned.campaign, price_ending=(0.49, 0.99))
+    several = replace(planned, saved=replace(planned.saved, campaign=campaign))
+    text = (write(several, tmp_path) / "plan.json").read_text()
+    assert PlanDocument.model_validate_json(text).campaign.price_ending == [0.49, 0.99]
+
+
 def test_a_file_that_says_the_same_is_left_alone_and_one_that_is_gone_comes_back(tmp_path: Path) -> None:
     planned = made_up.planned([one_offer()], {"a": "A"})
     write(planned, tmp_path)

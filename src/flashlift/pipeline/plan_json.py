@@ -87,7 +87,9 @@ class Campaign(_Part):
     )
     costs: dict[str, float] = Field(description="fields of flashlift.domain.Costs")
     quota_quantile: float
-    price_ending: float | None
+    price_ending: float | list[float] | None = Field(
+        description="fractional ending of prices, or several of which the nearest is taken"
+    )
 
 
 class Optimizer(_Part):
