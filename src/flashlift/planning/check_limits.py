@@ -54,8 +54,9 @@ def limits_broken(offers: Sequence[Offer], campaign: Campaign, facts: Facts) -> 
         *_places(offers, facts),
         *_one_price(offers, facts),
     ]
+    known = [(offer, item) for offer in offers if (item := _item(offer, facts)) is not None]
     for limit in campaign.limits:
-        broken += _limit(limit, offers, campaign, facts)
+        broken += _limit(limit, offers, known, campaign, facts)
     return broken
 
 
@@ -151,8 +152,14 @@ def _both(one: Offer, other: Offer) -> str:
     return f"{one.item_id} in {one.slot_id} and {other.slot_id}"
 
 
-def _limit(limit: Any, offers: Sequence[Offer], campaign: Campaign, facts: Facts) -> Iterator[Broken]:
-    known = [(offer, item) for offer in offers if (item := _item(offer, facts)) is not None]
+def _limit(
+    limit: Any,
+    offers: Sequence[Offer],
+    known: Sequence[tuple[Offer, ItemFacts]],
+    campaign: Campaign,
+    facts: Facts,
+) -> Iterator[Broken]:
+    """What breaks one limit; `known` are the offers whose items are."""
     match limit:
         case CategoryCount() if limit.category:
             path = limit.category.split("/")

@@ -123,7 +123,8 @@ def _each(campaign: Campaign) -> BoolArray:
 
 
 def _among(items: pl.DataFrame, column: str, names: Collection[str]) -> FloatArray:
-    return np.array([name in names for name in items[column]], dtype=np.float64)
+    inside: FloatArray = items[column].is_in(list(names)).fill_null(value=False).to_numpy().astype(np.float64)
+    return inside
 
 
 def _counted(name: str, limit: CategoryCount | BrandCount, campaign: Campaign, takes: FloatArray) -> Iterator[Row]:
