@@ -149,7 +149,8 @@ class Plan:
     Args:
         offers: chosen offers, ordered by slot and then by value.
         status: what is known of the optimum.
-        objective: sum of the offers' expected values, each alone in the plan, on the draws the plan was made on.
+        objective: sum of the offers' expected values, each alone in the plan, on the draws the plan was made on, less
+            the penalties of the soft limits that it breaks.
         bound: no plan can have a larger objective on those draws; infinite where nothing is known.
         gap_frac: (bound - objective) / max(|objective|, 1).
         limit_prices: limit name -> profit that one more unit of the limit would add (dual of the relaxation).

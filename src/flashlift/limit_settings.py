@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -44,18 +44,29 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Penalty = Annotated[
+    float,
+    Field(gt=0.0, description="makes the limit soft: what a unit beyond it costs in the objective, in shop currency"),
+]
+
+
 class CountSettings(Section):
     """Between `minimum` and `maximum` offers."""
 
     minimum: int = Field(default=0, ge=0)
     maximum: int | None = Field(default=None, ge=0)
     per_slot: bool = Field(default=False, description="in each slot; else in the whole campaign")
+    penalty: Penalty | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.maximum is not None and self.maximum < self.minimum:
             raise ValueError(f"maximum {self.maximum} is below minimum {self.minimum}")
         return self
+
+    def counts(self) -> dict[str, Any]:
+        """The fields that counts of any kind share."""
+        return self.model_dump(include=set(CountSettings.model_fields))
 
 
 class CategorySettings(CountSettings):
@@ -135,6 +146,7 @@ class FunderSettings(Section):
     funder: Name
     amount: float = Field(gt=0)
     share: float = Field(default=1.0, gt=0.0, le=1.0, description="of the discount")
+    penalty: Penalty | None = None
     brand: Name | None = None
     items: list[str] = Field(default=[], description="item ids")
 
@@ -158,6 +170,7 @@ class ChangeSettings(Section):
     items: list[str] = Field(min_length=1, description="item ids of the approved plan")
     new: int | None = Field(default=None, ge=0, description="at most so many offers of other items")
     kept: int = Field(default=0, ge=0, description="at least so many offers of these items")
+    penalty: Penalty | None = None
 
 
 class LimitSettings(Section):
@@ -165,6 +178,7 @@ class LimitSettings(Section):
 
     margin_floor: float | None = Field(default=0.1, lt=1, description="(price - cost) / price of every offer")
     budget: float | None = Field(default=None, gt=0, description="total discount given, in shop currency")
+    budget_penalty: Penalty | None = None
     appearances: int = Field(default=1, ge=1, description="how often an item may appear")
     cool_down_hours: float = Field(default=24.0, ge=0, description="pause between two appearances of an item")
     excluded: list[str] = Field(default_factory=list, description="item ids never offered")
@@ -194,17 +208,23 @@ class LimitSettings(Section):
     )
     change: ChangeSettings | None = None
 
+    @model_validator(mode="after")
+    def _of_a_budget(self) -> Self:
+        if self.budget_penalty is not None and self.budget is None:
+            raise ValueError("budget_penalty belongs to a budget; set one")
+        return self
+
     def limits(self) -> Iterator[Limit]:
         """The limits, in a fixed order."""
         yield Appearances(maximum=self.appearances, cool_down_hours=self.cool_down_hours)
         for k in self.categories:
-            yield CategoryCount(category=k.category, minimum=k.minimum, maximum=k.maximum, per_slot=k.per_slot)
+            yield CategoryCount(category=k.category, **k.counts())
         for b in self.brands:
-            yield BrandCount(brand=b.brand, minimum=b.minimum, maximum=b.maximum, per_slot=b.per_slot)
+            yield BrandCount(brand=b.brand, **b.counts())
         if self.margin_floor is not None:
             yield MarginFloor(margin_frac=self.margin_floor)
         if self.budget is not None:
-            yield Budget(amount=self.budget)
+            yield Budget(amount=self.budget, penalty=self.budget_penalty)
         if self.excluded:
             yield Excluded(item_ids=tuple(self.excluded))
         if self.reference_price is not None:
@@ -218,10 +238,17 @@ class LimitSettings(Section):
         yield from (NeverTogether(item_ids=tuple(ids)) for ids in self.never_together)
         yield from (AlwaysTogether(item_ids=tuple(ids)) for ids in self.always_together)
         for f in self.funders:
-            yield FunderBudget(funder=f.funder, amount=f.amount, share=f.share, brand=f.brand, item_ids=tuple(f.items))
+            yield FunderBudget(
+                funder=f.funder,
+                amount=f.amount,
+                share=f.share,
+                brand=f.brand,
+                item_ids=tuple(f.items),
+                penalty=f.penalty,
+            )
         yield from self._of_stock()
         if (c := self.change) is not None:
-            yield MaxChange(item_ids=tuple(c.items), new=c.new, kept=c.kept)
+            yield MaxChange(item_ids=tuple(c.items), new=c.new, kept=c.kept, penalty=c.penalty)
 
     def _of_stock(self) -> Iterator[Limit]:
         if self.reserve is not None:

@@ -23,6 +23,7 @@ __all__ = [
     "Pinned",
     "ReferencePrice",
     "SellThrough",
+    "SoftLimit",
     "StockReserve",
 ]
 
@@ -31,33 +32,41 @@ __all__ = [
 class CategoryCount:
     """Between `minimum` and `maximum` offers of one category, in each slot or in the whole campaign.
 
-    `category` matches a category path itself and everything below it (`home` matches `home/kitchen`).
+    `category` matches a category path itself and everything below it (`home` matches `home/kitchen`). With a `penalty`
+    the limit is soft: it may be broken at so much shop currency per offer.
     """
 
     category: str
     minimum: int = 0
     maximum: int | None = None
     per_slot: bool = False
+    penalty: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrandCount:
     """Between `minimum` and `maximum` offers of one brand, in each slot or in the whole campaign.
 
-    The brand is written as in the items table; items without a brand belong to none.
+    The brand is written as in the items table; items without a brand belong to none. With a `penalty` the limit is
+    soft: it may be broken at so much shop currency per offer.
     """
 
     brand: str
     minimum: int = 0
     maximum: int | None = None
     per_slot: bool = False
+    penalty: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """At most `amount` of expected discount: the sum of (list price - price) x expected units sold."""
+    """At most `amount` of expected discount: the sum of (list price - price) x expected units sold.
+
+    With a `penalty` the limit is soft: each unit of currency beyond the amount costs so much in the plan's objective.
+    """
 
     amount: float
+    penalty: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +81,7 @@ class FunderBudget:
         share: of the discount, in (0, 1].
         brand: items of this brand,
         item_ids: and these items.
+        penalty: of each unit of currency beyond the amount; None: none is allowed.
     """
 
     funder: str
@@ -79,6 +89,7 @@ class FunderBudget:
     share: float = 1.0
     brand: str | None = None
     item_ids: tuple[str, ...] = ()
+    penalty: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,11 +219,13 @@ class MaxChange:
         item_ids: items of the approved plan.
         new: at most so many offers are of other items; None: any number.
         kept: at least so many offers are of these items.
+        penalty: of each offer beyond these bounds, in shop currency; None: none is allowed.
     """
 
     item_ids: tuple[str, ...]
     new: int | None = None
     kept: int = 0
+    penalty: float | None = None
 
 
 Limit = (
@@ -234,3 +247,6 @@ Limit = (
     | PerCustomer
     | MaxChange
 )
+
+SoftLimit = CategoryCount | BrandCount | Budget | FunderBudget | MaxChange
+"""Limits that may have a penalty."""

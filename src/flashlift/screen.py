@@ -120,6 +120,9 @@ def show_plan(planned: Planned, currency: str) -> None:
     if planned.verdict.broken:
         out.print("[red]Do not run this plan as it is.[/]")
         show(planned.broken, "Findings")
+    if planned.verdict.soft:
+        cost = f"{planned.verdict.penalties:,.2f} {currency}"
+        show(planned.soft, f"Soft limits broken, which costs {cost} in the plan's objective")
     if planned.table["cost_assumed"].any():
         out.print("† rests on an assumed unit cost: set the real one, or assumptions.unit_cost_frac.")
     blind = planned.table["beyond_frac"].null_count()

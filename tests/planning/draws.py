@@ -33,6 +33,7 @@ from flashlift.limits import (
 )
 from flashlift.protocols import FloatArray, IntArray, SparseEffects
 
+PENALTY = st.none() | st.sampled_from([0.05, 0.5, 4.0, 30.0])  # of a soft limit
 FRIDAY = datetime(2030, 3, 1, 18, tzinfo=UTC)
 NO_EFFECTS = SparseEffects(source=np.zeros(0, dtype=np.int64), target=np.zeros(0, dtype=np.int64), effect=np.zeros(0))
 
@@ -156,6 +157,7 @@ def merchant_limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladd
                 minimum=st.integers(0, 1),
                 maximum=st.none() | st.integers(1, 3),
                 per_slot=st.booleans(),
+                penalty=PENALTY,
             ),
             st.builds(
                 ReferencePrice,
@@ -184,12 +186,14 @@ def merchant_limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladd
                 item_ids=st.lists(item, max_size=3, unique=True).map(tuple),
                 new=st.none() | st.integers(0, 2),
                 kept=st.integers(0, 1),
+                penalty=PENALTY,
             ),
             st.builds(
                 FunderBudget,
                 funder=st.just("acme ltd"),
                 amount=st.floats(0.5, 60.0),
                 share=st.sampled_from([0.5, 1.0]),
+                penalty=PENALTY,
                 brand=st.sampled_from([None, "acme"]),
                 item_ids=st.lists(item, max_size=2, unique=True).map(tuple),
             ),
@@ -211,9 +215,17 @@ def limits(
     if draw(st.booleans()):
         maximum = draw(st.none() | st.integers(1, 3))
         minimum = draw(st.integers(0, 1 if maximum is None else min(maximum, 2)))
-        kinds.append(CategoryCount(category="home", minimum=minimum, maximum=maximum, per_slot=draw(st.booleans())))
+        kinds.append(
+            CategoryCount(
+                category="home",
+                minimum=minimum,
+                maximum=maximum,
+                per_slot=draw(st.booleans()),
+                penalty=draw(PENALTY),
+            )
+        )
     if draw(st.booleans()):
-        kinds.append(Budget(amount=draw(st.floats(1.0, 150.0))))
+        kinds.append(Budget(amount=draw(st.floats(1.0, 150.0)), penalty=draw(PENALTY)))
     if draw(st.booleans()):
         kinds.append(MarginFloor(margin_frac=draw(st.floats(-0.5, 0.3))))
     if draw(st.booleans()):

@@ -97,6 +97,19 @@ def amounts(offers: Sequence[Offer], world: World) -> dict[tuple[str, str], floa
     return {what: amount for what, amount in over.items() if amount > 1e-9}
 
 
+def penalties(offers: Sequence[Offer], world: World) -> float:
+    """What the soft limits that the offers break cost."""
+    rows = {row["item_id"]: row for row in world.items.iter_rows(named=True)}
+    slots = {slot.slot_id: slot for slot in world.campaign.slots}
+    soft = [limit for limit in world.campaign.limits if getattr(limit, "penalty", None) is not None]
+    return sum(
+        limit.penalty * amount
+        for limit in soft
+        for amount in _of_limit(limit, offers, rows, slots, world).values()
+        if amount > 1e-9
+    )
+
+
 def _of_limit(  # noqa: PLR0911, PLR0912
     limit: Limit, offers: Sequence[Offer], rows: dict, slots: dict[str, Slot], world: World
 ) -> dict[tuple[str, str], float]:

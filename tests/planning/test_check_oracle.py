@@ -12,6 +12,7 @@ from tests.planning import oracle
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
 from flashlift.domain import Campaign, Offer
+from flashlift.limits import SoftLimit
 from flashlift.planning import check, check_value
 from flashlift.planning.check_facts import read_facts
 from flashlift.protocols import SparseEffects
@@ -36,6 +37,7 @@ COUNTED = (
     "never together",
     "always together",
 )
+SOFT = ("category", "brand", "budget", "change")
 
 
 @st.composite
@@ -65,14 +67,17 @@ def offers_at_random(draw: st.DrawFn, world: World) -> list[Offer]:
 @given(st.data(), worlds(max_items=4, max_slots=4))
 def test_limits_are_broken_by_as_much_as_plain_counting_says(data: st.DataObject, world: World) -> None:
     offers = data.draw(offers_at_random(world))
-    found = {
-        (b.limit, b.where): b.amount
-        for b in check(offers, world.campaign, world.items).broken
-        if b.limit.startswith(COUNTED)
-    }
+    verdict = check(offers, world.campaign, world.items)
+    counted = [b for b in (*verdict.broken, *verdict.soft) if b.limit.startswith(COUNTED)]
+    found = {(b.limit, b.where): b.amount for b in counted}
     expected = oracle.amounts(offers, world)
     assert found.keys() == expected.keys()
     assert found == pytest.approx(expected, abs=1e-6)
+    assert verdict.penalties == pytest.approx(oracle.penalties(offers, world), abs=1e-4)
+    named = [limit.penalty is not None for limit in world.campaign.limits if isinstance(limit, SoftLimit)]
+    assert bool(verdict.soft) == (verdict.penalties > 0.0)
+    if named and all(named):
+        assert not {b.limit for b in verdict.broken if b.limit.startswith(SOFT)}
 
 
 @st.composite

@@ -26,6 +26,7 @@ def knapsack(seed: int, n_columns: int = 40, n_rows: int = 2) -> tuple[np.ndarra
         matrix=sparse.csr_array(np.vstack([weight, least])),
         lower=np.array([*[-np.inf] * n_rows, 2.0]),
         upper=np.array([*rng.uniform(15.0, 30.0, n_rows), np.inf]),
+        penalty=np.full(n_rows + 1, np.inf),
     )
     loss = 30.0 * least  # what the minimum asks for costs money
     return weight.sum(axis=0) + rng.normal(0.0, 2.0, n_columns) - loss, rows
@@ -76,6 +77,6 @@ def test_no_better_choice_uses_a_column_left_out(seed: int) -> None:
         totals = kept @ value
         assert bound >= totals.max() - 1e-9
         best = kept[np.argsort(totals)[rng.integers(len(kept) // 2, len(kept))]]
-        open_ = programme._open(value, bound, reduced, best)
+        open_ = programme._open(bound, reduced, best, float(value[best].sum()))
         better = kept[totals > value @ best + 1e-9]
         assert not (better & ~open_).any()

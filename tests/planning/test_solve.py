@@ -8,10 +8,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
+from tests.planning import oracle
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 
 from flashlift.domain import OPTIMAL_GAP_FRAC, Campaign, PlanStatus
-from flashlift.errors import FlashliftError, InfeasibleError
+from flashlift.errors import FlashliftError, InfeasibleError, SettingsError
 from flashlift.limits import Appearances, Budget, CategoryCount, MarginFloor
 from flashlift.planning import check, programme, solve
 from flashlift.planning.limits import compile_limits
@@ -31,7 +32,9 @@ def test_every_plan_passes_the_checker(world: World) -> None:
     verdict = check(plan, world.campaign, world.items, world.draws, planned_on=world.draws)
     assert verdict.broken == ()
     assert plan.status is PlanStatus.OPTIMAL
-    assert plan.objective == pytest.approx(sum(offer.expected_value for offer in plan.offers), abs=1e-9)
+    value = sum(offer.expected_value for offer in plan.offers)
+    assert plan.objective == pytest.approx(value - oracle.penalties(plan.offers, world), abs=1e-4)
+    assert verdict.penalties == pytest.approx(value - plan.objective, abs=1e-4)
     assert plan.objective <= plan.bound <= plan.objective + 1e-4 * max(abs(plan.objective), 1.0) + 1e-9
 
 
@@ -49,12 +52,12 @@ def test_the_checker_reproduces_the_objective_for_one_appearance(world: World) -
     except InfeasibleError:
         assume(False)
     verdict = check(plan, campaign, plenty, draws)
-    assert verdict.value.value == pytest.approx(plan.objective, abs=1e-6)
+    assert verdict.value.value == pytest.approx(plan.objective + verdict.penalties, abs=1e-4)
     assert verdict.units == pytest.approx(sum(offer.expected_units for offer in plan.offers), abs=1e-9)
 
 
 def brute_force(world: World) -> float | None:
-    """Best total value over every set of offers that the checker accepts."""
+    """Best total value, less penalties, over every set of offers that the checker accepts."""
     columns = build_columns(world.campaign, world.items, world.draws)
     assume(len(columns) <= 8)
     best = None
@@ -63,7 +66,7 @@ def brute_force(world: World) -> float | None:
             chosen = np.zeros(len(columns), dtype=bool)
             chosen[list(some)] = True
             offers = offers_of(chosen, columns, world.campaign, world.items)
-            total = float(columns.value[chosen].sum())
+            total = float(columns.value[chosen].sum()) - oracle.penalties(offers, world)
             if (best is None or total > best) and not check(offers, world.campaign, world.items, world.draws).broken:
                 best = total
     return best
@@ -79,7 +82,7 @@ def test_agrees_with_brute_force_over_the_checker(world: World) -> None:
         assert best is None
     else:
         assert best is not None
-        assert plan.objective == pytest.approx(best, abs=1e-6)
+        assert plan.objective == pytest.approx(best, abs=1e-4)
 
 
 @settings(max_examples=60, deadline=None)
@@ -90,13 +93,15 @@ def test_agrees_with_enumerating_the_rows(world: World) -> None:
     rows = compile_limits(world.campaign, world.items, columns, lean=False)
     every = (np.arange(2 ** len(columns))[:, None] >> np.arange(len(columns))) & 1
     activity = every @ rows.matrix.toarray().T
-    keeps = ((activity >= rows.lower - 1e-9) & (activity <= rows.upper + 1e-6)).all(axis=1)
+    over = np.maximum(np.maximum(rows.lower - activity, activity - rows.upper), 0.0)
+    keeps = (rows.soft | (over <= 1e-6)).all(axis=1)
+    worth = every @ columns.value - over[:, rows.soft] @ rows.penalty[rows.soft]
     optimum = maximize(columns.value, rows, time_limit_s=30.0, gap_frac=0.0)
     if optimum is None:
         assert not keeps.any()
     else:
-        best = (every[keeps] @ columns.value).max()
-        assert columns.value[optimum.chosen].sum() == pytest.approx(best, abs=1e-6)
+        best = worth[keeps].max()
+        assert rows.worth(columns.value, optimum.chosen) == pytest.approx(best, abs=1e-6)
         assert optimum.bound >= best - 1e-6
 
 
@@ -113,6 +118,36 @@ def world_of(campaign: Campaign, n_items: int = 20, seed: int = 3, n_draws: int 
         items=catalog(rng, n_items),
         draws=log_linear(rng, n_items, campaign.slots, n_draws),
     )
+
+
+def test_a_soft_limit_is_broken_where_that_pays() -> None:
+    """A minimum that no plan reaches, and a budget that is worth breaking to the point where a euro earns its price."""
+    names = Budget(amount=5.0, penalty=0.3), CategoryCount(category="home", minimum=50, penalty=2.0)
+    world = world_of(campaign_of(*names))
+    plan = solve(world.campaign, world.items, world.draws, gap_frac=1e-9)
+    verdict = check(plan, world.campaign, world.items, world.draws, planned_on=world.draws)
+    assert verdict.broken == ()
+    assert {finding.limit for finding in verdict.soft} == {"budget", "category[home] minimum"}
+    costs = [b.amount * (0.3 if b.unit == "currency" else 2.0) for b in verdict.soft]
+    assert verdict.penalties == pytest.approx(sum(costs))
+    assert plan.limit_prices["budget"] == pytest.approx(0.3)
+    assert "but soft ones" in verdict.sentence
+    hard = world_of(campaign_of(Budget(amount=5.0)))
+    kept = solve(hard.campaign, hard.items, hard.draws, gap_frac=1e-9)
+    free = solve(replace(hard.campaign, limits=()), hard.items, hard.draws, gap_frac=1e-9)
+    dear, soft = (
+        solve(replace(hard.campaign, limits=(limit,)), hard.items, hard.draws, gap_frac=1e-9)
+        for limit in (Budget(amount=5.0, penalty=1e6), names[0])
+    )
+    assert kept.objective == pytest.approx(dear.objective)
+    assert kept.objective < soft.objective < free.objective
+
+
+@pytest.mark.parametrize("penalty", [0.0, -1.0, float("inf")])
+def test_a_penalty_that_is_none_is_refused(penalty: float) -> None:
+    world = world_of(campaign_of(Budget(amount=5.0, penalty=penalty)))
+    with pytest.raises(SettingsError, match="penalty"):
+        solve(world.campaign, world.items, world.draws)
 
 
 def test_an_empty_catalog_gives_an_empty_plan() -> None:

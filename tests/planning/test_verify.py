@@ -49,8 +49,10 @@ def test_a_certificate_verifies_and_bounds_the_optimum(world: World) -> None:
 def test_any_prices_of_the_right_sign_are_a_proof(world: World) -> None:
     plan, certificate = certified(world, direct=True)
     rng = np.random.default_rng(0)
+    soft = any(getattr(limit, "penalty", None) is not None for limit in world.campaign.limits)
+    most = 1.0 if soft else 3.0  # the price of a soft limit is its penalty at most
     noisy = certificate.prices.with_columns(
-        price=pl.col("price") * pl.Series(rng.uniform(0.0, 3.0, certificate.prices.height))
+        price=pl.col("price") * pl.Series(rng.uniform(0.0, most, certificate.prices.height))
     )
     proof = verify(plan, world.campaign, world.items, noisy, certificate.cells)
     assert proof.broken == ()
@@ -98,6 +100,18 @@ def test_lies_are_found() -> None:
     assert "bound" in findings(world, replace(plan, objective=10.0 * plan.objective + 100.0), certificate)
     twice = replace(plan, offers=(*plan.offers, plan.offers[0]))
     assert "listed twice" in findings(world, twice, certificate)
+
+
+def test_a_price_beyond_the_penalty_is_no_proof() -> None:
+    world = shop()
+    soft = replace(world.campaign, limits=(Budget(amount=10.0, penalty=0.2),))
+    world = replace(world, campaign=soft)
+    plan, certificate = certified(world, direct=True)
+    assert findings(world, plan, certificate) == set()
+    [price] = certificate.prices.filter(row="budget")["price"]
+    assert price == pytest.approx(0.2)
+    dearer = certificate.prices.with_columns(pl.when(row="budget").then(0.3).otherwise("price").alias("price"))
+    assert "penalty" in findings(world, plan, replace(certificate, prices=dearer))
 
 
 def test_a_table_without_the_offer_is_no_proof() -> None:

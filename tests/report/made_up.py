@@ -128,6 +128,7 @@ def full(**changes: Any) -> Evidence:
         "value": Estimate(value=1_834.2, ci_lower=1_210.4, ci_upper=2_490.9),
         "comparison": tables.comparison(),
         "broken": findings_frame(()),
+        "soft": findings_frame(()),
         "test_design": "Split customers: 5% of the units are in offers that run out.\nIt needs 4,000 customers.",
         "assumptions": ("The unit cost is 60% of the list price.", "Views are not in the log."),
     }

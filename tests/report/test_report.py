@@ -211,6 +211,10 @@ def test_a_broken_limit_is_an_alarm(tmp_path: Path) -> None:
     assert "0.03 fraction" in text
     assert "not a number" in text
     assert "Independent check failed faults found: 2; do not run this plan as it is" in text
+    allowed = render(made_up.small(soft=broken[:1]), tmp_path).text
+    assert "every limit that must be kept is kept" in allowed
+    assert "Soft limits broken" in allowed
+    assert "Do not run" not in allowed
     assert "found 1 fault. Do" in render(made_up.small(broken=broken[:1]), tmp_path).text
     assert "Independent check passed every limit kept" in render(made_up.small(), tmp_path).text
 

@@ -126,6 +126,8 @@ class Verdict(_Part):
     discount_cost: float | None = Field(description="expected (list price - price) x units")
     claims: Literal["exact", "sampled", "unchecked"] = Field(description="how the offers' figures were judged")
     broken: list[Finding]
+    soft: list[Finding] = Field(description="soft limits that the plan breaks, which is allowed")
+    penalties: float = Field(description="what that costs in the optimizer's objective; no part of `value`")
 
 
 class Beside(_Part):
@@ -195,5 +197,5 @@ def _state(planned: Planned) -> State:
 def _verdict(planned: Planned) -> Verdict:
     said = asdict(planned.verdict)
     value = said.pop("value") or dict.fromkeys(("value", "ci_lower", "ci_upper", "level"))
-    broken = [Finding(**one) for one in said.pop("broken")]
-    return Verdict(sentence=planned.verdict.sentence, broken=broken, **value, **said)
+    broken, soft = ([Finding(**one) for one in said.pop(name)] for name in ("broken", "soft"))
+    return Verdict(sentence=planned.verdict.sentence, broken=broken, soft=soft, **value, **said)

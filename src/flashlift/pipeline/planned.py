@@ -71,6 +71,11 @@ class Planned:
         """What the independent checker found wrong, a row each; empty for a sound plan."""
         return planning.findings_frame(self.verdict.broken)
 
+    @property
+    def soft(self) -> pl.DataFrame:
+        """Soft limits that the plan breaks, a row each."""
+        return planning.findings_frame(self.verdict.soft)
+
 
 def read_planned(work: Path) -> Planned:
     """Read the plan made last, whatever the settings say by now.

@@ -91,6 +91,7 @@ def _of_plan(planned: Planned) -> dict[str, Any]:
         "value": planned.value,
         "comparison": planned.comparison,
         "broken": planned.broken,
+        "soft": planned.soft,
         "decision": "draft" if planned.decision is None else planned.decision.sentence,
         "curves": planned.curves,
         "test_design": planned.design,

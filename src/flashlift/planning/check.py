@@ -3,6 +3,7 @@
 The checker shares no code with the planner and trusts nothing of the plan: limits are judged from the offers as
 written and the raw tables, values are recomputed from the draws, and what the plan says of itself is compared with
 both. A broken plan never makes it fail; whatever is wrong becomes a finding (`Broken`) with its place and its amount.
+A soft limit that is broken is no fault of the plan, and is told apart, with what it costs.
 
 | finding | unit | what is wrong |
 |---|---|---|
@@ -40,7 +41,7 @@ both. A broken plan never makes it fail; whatever is wrong becomes a finding (`B
 | demand | units | the draws give no finite number of units for the offer |
 | costs | fraction | the campaign's costs are no costs, so that no plan has a value |
 | expected units, expected value | units, currency | stated less recomputed |
-| objective | currency | stated less the sum of the expected values |
+| objective | currency | stated less the sum of the expected values less the penalties of soft limits |
 | bound | currency | how far the objective is above it |
 | gap | fraction | stated less (bound - objective) / scale, the scale being the objective's size and at least 1 |
 | status | fraction | gap beyond what the status promises |
@@ -62,7 +63,7 @@ from flashlift.errors import SettingsError
 from flashlift.limits import Budget, FunderBudget
 from flashlift.planning.check_claims import claims_broken, means_broken, quotas_broken, sampling_tolerance
 from flashlift.planning.check_facts import Facts, can_run, free_stock, read_facts
-from flashlift.planning.check_limits import budget_broken, funded_share, limits_broken
+from flashlift.planning.check_limits import budget_broken, funded_share, limits_broken, penalty_of, soft_broken
 from flashlift.planning.check_value import Cells, gain_alone, gain_together, read_cells
 from flashlift.planning.finding import Broken, number, place
 from flashlift.planning.verdict import Claims, Verdict
@@ -108,11 +109,13 @@ def check(
     facts = read_facts(offers, campaign, items)
     unsound = _costs(campaign.costs)
     broken = [*_strangers(written), *limits_broken(offers, campaign, facts), *unsound]
+    soft = list(soft_broken(offers, campaign, facts))
+    penalties = float(sum(cost for _, cost in soft))
     case = _Case(offers=offers, facts=facts, campaign=campaign, items=items)
     claims: Claims = "unchecked"
     figures: dict[str, Any] = {}
     if isinstance(plan, Plan):
-        broken += claims_broken(replace(plan, offers=offers))
+        broken += claims_broken(replace(plan, offers=offers), penalties)
         if not unsound and (planned_on is not None or draws is not None):
             claims = "sampled" if planned_on is None else "exact"
     if planned_on is not None and not unsound:
@@ -121,7 +124,13 @@ def check(
         sample = case.read(draws)
         broken += _findings(sample, case, exact=False, claims=claims == "sampled")
         figures = _figures(sample, case, level)
-    return Verdict(**figures, claims=claims, broken=tuple(dict.fromkeys(broken)))
+    return Verdict(
+        **figures,
+        claims=claims,
+        broken=tuple(dict.fromkeys(broken)),
+        soft=tuple(finding for finding, _ in soft),
+        penalties=penalties,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +188,7 @@ def _findings(sample: _Sample, case: _Case, *, exact: bool, claims: bool) -> Ite
         yield Broken(limit="demand", where=place(offer), amount=math.inf, unit="units")
     where = "campaign, on the plan's own draws" if exact else "campaign, on fresh draws"
     for limit in case.campaign.limits:
-        if isinstance(limit, Budget | FunderBudget):
+        if isinstance(limit, Budget | FunderBudget) and penalty_of(limit) is None:
             known = [(offer, case.facts.items[offer.item_id]) for offer in sample.offers]
             given = sample.cells.given * np.array([funded_share(limit, *pair) for pair in known])
             cost = given @ sample.cells.sold

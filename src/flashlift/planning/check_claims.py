@@ -24,11 +24,16 @@ SIGMAS = 6.0  # a planner picks the luckiest of up to millions of offers: P(Z > 
 RARE = 20.0  # an outcome of share 20 / n or more is missed by n draws with probability e^-20 = 2e-9 at most
 
 
-def claims_broken(plan: Plan) -> list[Broken]:
-    """What contradicts itself, without any draws."""
+def claims_broken(plan: Plan, penalties: float = 0.0) -> list[Broken]:
+    """What contradicts itself, without any draws.
+
+    Args:
+        plan: the plan.
+        penalties: of the soft limits that it breaks, in shop currency.
+    """
     return [
         *(b for offer in plan.offers for b in _offer(offer)),
-        *_objective(plan),
+        *_objective(plan, penalties),
         *_bound(plan),
         *(
             Broken(limit="limit price", where=name, amount=math.inf, unit="currency")
@@ -51,8 +56,8 @@ def _offer(offer: Offer) -> Iterator[Broken]:
         yield Broken(limit="expected value", where=place(offer), amount=math.inf, unit="currency")
 
 
-def _objective(plan: Plan) -> Iterator[Broken]:
-    values = [number(offer.expected_value) for offer in plan.offers]
+def _objective(plan: Plan, penalties: float) -> Iterator[Broken]:
+    values = [*(number(offer.expected_value) for offer in plan.offers), -penalties]
     wrong = number(plan.objective) - sum(values)
     if not abs(wrong) <= EXACT * max(1.0, sum(map(abs, values))):
         amount = wrong if math.isfinite(wrong) else math.inf

@@ -37,27 +37,46 @@ from flashlift.planning.check_facts import Facts, ItemFacts, free_stock
 from flashlift.planning.check_offers import offer_broken, tag_broken, tag_reach
 from flashlift.planning.finding import Broken, excess, number, place
 
-__all__ = ["budget_broken", "funded_share", "limits_broken"]
+__all__ = ["budget_broken", "funded_share", "limits_broken", "penalty_of", "soft_broken"]
 
 ROUNDING = 1e-9
 
 
 def limits_broken(offers: Sequence[Offer], campaign: Campaign, facts: Facts) -> list[Broken]:
-    """Every limit that the offers break; a budget is judged on the units that the offers state.
+    """Every limit that the offers break and may not; a budget is judged on the units that the offers state.
 
     Offers of unknown items or slots still take positions and count as appearances.
     """
-    broken = [
+    known = _known(offers, facts)
+    hard = [limit for limit in campaign.limits if penalty_of(limit) is None]
+    return [
         *_strangers(offers, facts),
         *(b for offer in offers for b in tag_broken(offer, _item(offer, facts), campaign)),
         *_quotas(offers, campaign, facts),
         *_places(offers, facts),
         *_one_price(offers, facts),
+        *(b for limit in hard for b in _limit(limit, offers, known, campaign, facts)),
     ]
-    known = [(offer, item) for offer in offers if (item := _item(offer, facts)) is not None]
+
+
+def soft_broken(offers: Sequence[Offer], campaign: Campaign, facts: Facts) -> Iterator[tuple[Broken, float]]:
+    """Every soft limit that the offers break, and what that costs in shop currency."""
+    known = _known(offers, facts)
     for limit in campaign.limits:
-        broken += _limit(limit, offers, known, campaign, facts)
-    return broken
+        penalty = penalty_of(limit)
+        if penalty is not None:
+            for broken in _limit(limit, offers, known, campaign, facts):
+                yield broken, broken.amount * penalty
+
+
+def penalty_of(limit: Any) -> float | None:
+    """What a unit beyond a soft limit costs; None for a limit that must be kept, as one without a sound penalty is."""
+    penalty = number(getattr(limit, "penalty", None))
+    return penalty if 0.0 < penalty < math.inf else None
+
+
+def _known(offers: Sequence[Offer], facts: Facts) -> list[tuple[Offer, ItemFacts]]:
+    return [(offer, item) for offer in offers if (item := _item(offer, facts)) is not None]
 
 
 def funded_share(limit: Budget | FunderBudget, offer: Offer, item: ItemFacts) -> float:

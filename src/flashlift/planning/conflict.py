@@ -24,10 +24,11 @@ def conflict(rows: Rows) -> InfeasibleError:
     Args:
         rows: all limits over all offers, those that margin floor and exclusions forbid included; infeasible.
     """
+    rows = rows.take(~rows.soft)  # what may be broken conflicts with nothing
     # offers that help no minimum and make room for no other can be left out of a question about feasibility
     eased = sparse.vstack([rows.matrix[rows.lower > 0.0] > 0.0, rows.matrix[np.isfinite(rows.upper)] < 0.0])
     helps = np.asarray(eased.sum(axis=0)).ravel() > 0
-    rows = Rows(names=rows.names, limits=rows.limits, matrix=rows.matrix[:, helps], lower=rows.lower, upper=rows.upper)
+    rows = rows.over(helps)
     needed = list(dict.fromkeys(rows.limits))
     for binary in (False, True):
         if binary or not _possible(rows, needed, binary=False):

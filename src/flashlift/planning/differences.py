@@ -162,4 +162,4 @@ def _rules(saved: SavedPlan) -> list[str]:
 
 
 def _pairs(fields: dict[str, Any]) -> list[str]:
-    return [f"{name}={value}" for name, value in fields.items()]
+    return [f"{name}={value}" for name, value in fields.items() if value is not None]

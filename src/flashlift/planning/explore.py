@@ -90,7 +90,7 @@ def explore(
     for lot in taken:
         drawn[lot.prices[0]] = lot.prices[int(rng.integers(len(lot.prices)))]
     after = tuple(drawn.get(offer, offer) for offer in offers)
-    objective = float(sum(offer.expected_value for offer in after))
+    objective = float(sum(offer.expected_value for offer in after)) - check(after, campaign, items).penalties
     gap = max(plan.bound - objective, 0.0) / max(abs(objective), 1.0)
     status = plan.status if gap <= OPTIMAL_GAP_FRAC else PlanStatus.TIME_LIMITED  # near the optimum no more
     return Explored(

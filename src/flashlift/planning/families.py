@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.domain import Campaign
-from flashlift.limits import Appearances, BrandCount, Budget, CategoryCount, FunderBudget, MaxChange, Pinned
+from flashlift.limits import Appearances, BrandCount, Budget, CategoryCount, FunderBudget, MaxChange, Pinned, SoftLimit
 from flashlift.planning.family import Family
 from flashlift.planning.stock import saleable
 from flashlift.planning.together import always_together, never_together
@@ -63,6 +63,7 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
                         upper=True,
                         bound=np.array([limit.amount]),
                         factor=np.full(items.height, limit.share),
+                        penalty=_penalty(limit),
                     )
                 )
             case MaxChange():
@@ -77,11 +78,16 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
                         weight="discount_cost",
                         upper=True,
                         bound=np.array([limit.amount]),
+                        penalty=_penalty(limit),
                     )
                 )
     found += [*_pinned(campaign, items), *never_together(campaign, items), *always_together(campaign, items)]
     once = any(isinstance(limit, Appearances) and limit.maximum <= 1 for limit in campaign.limits)
     return found if once else [*found, _stock(campaign, items)]  # a single quota never exceeds the stock
+
+
+def _penalty(limit: SoftLimit) -> float:
+    return np.inf if limit.penalty is None else limit.penalty
 
 
 def _stock(campaign: Campaign, items: pl.DataFrame) -> Family:
@@ -113,6 +119,7 @@ def _counts(
             weight="offers",
             upper=upper,
             bound=np.full(len(where), float(bound)),
+            penalty=_penalty(limit),
         )
         for word, upper, bound in ends
         if bound is not None
@@ -132,6 +139,7 @@ def _change(limit: MaxChange, items: pl.DataFrame) -> Iterator[Family]:
                 weight="offers",
                 upper=name == "new",
                 bound=np.array([float(bound)]),
+                penalty=_penalty(limit),
             )
 
 

@@ -34,6 +34,7 @@ class Family:
         own: every item has its own group.
         factor: of what an item's offers add, (n_items,); None: 1.
         window: which of a group's rows each slot belongs to, -1 for none, (n_slots,); None: as `per_slot` says.
+        penalty: of a unit beyond the bounds, in shop currency; inf: they may not be broken.
     """
 
     names: tuple[str, ...]
@@ -46,6 +47,7 @@ class Family:
     own: bool = False
     factor: FloatArray | None = None
     window: IntArray | None = None
+    penalty: float = np.inf
 
     def windows(self, n_slots: int) -> IntArray:
         """Which of a group's rows each slot belongs to, -1 for none, (n_slots,)."""

@@ -11,6 +11,7 @@ from typing import Any
 import highspy
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from flashlift.errors import FlashliftError
 from flashlift.planning.limits import Rows
@@ -54,10 +55,9 @@ def run(
     seed: int = 0,
     start: npt.NDArray[np.bool_] | None = None,
     enough: float = np.inf,
-    slack: int = 0,
     progress: Progress = silent,
 ) -> Run:
-    """Solve, with Ctrl-C ending the run as its time limit would.
+    """Solve, with Ctrl-C ending the run as its time limit would. What soft rows are broken by costs their penalty.
 
     Args:
         value: of each column, (n_columns,).
@@ -68,7 +68,6 @@ def run(
         threads: of the solver.
         seed: of the solver.
         start: a choice that keeps the rows, to begin with.
-        slack: the last so many columns are amounts of 0 and more, not parts of a choice.
         enough: a choice of this value ends the run, and counts as finished.
         progress: told the bound of a binary programme.
 
@@ -88,34 +87,39 @@ def run(
     for name, setting in options.items():
         highs.setOptionValue(name, setting)
     highspy.Highs.resetGlobalScheduler(True)  # the thread count is fixed when the scheduler starts
-    if highs.passModel(_model(value, rows, binary, slack)) == highspy.HighsStatus.kError:
+    if highs.passModel(_model(value, rows, binary)) == highspy.HighsStatus.kError:
         raise FlashliftError("The solver refused the problem. Look for costs or budgets beyond 1e15 in the campaign.")
     if start is not None:
         solution = highspy.HighsSolution()
-        solution.col_value = start.astype(np.float64).tolist()
+        solution.col_value = [*start.astype(np.float64).tolist(), *rows.violation(start)[rows.soft].tolist()]
         highs.setSolution(solution)
     _wait(highs, "Optimize" if binary else "Relax", max(time_limit_s, 0.01), progress)
-    return _read(highs, binary)
+    return _read(highs, binary, len(value))
 
 
-def _model(value: FloatArray, rows: Rows, binary: bool, slack: int) -> Any:
-    """HiGHS minimizes, so the value enters as a negative cost."""
-    n_rows, n_columns = rows.matrix.shape
+def _model(value: FloatArray, rows: Rows, binary: bool) -> Any:
+    """HiGHS minimizes, so the value enters as a negative cost; the last columns are what soft rows are broken by."""
+    soft = np.flatnonzero(rows.soft)
+    give = sparse.csr_array(
+        (np.where(np.isfinite(rows.upper[soft]), -1.0, 1.0), (soft, np.arange(len(soft)))),
+        shape=(len(rows.names), len(soft)),
+    )
+    matrix = sparse.hstack([rows.matrix, give], format="csr")
+    n_rows, n_columns = matrix.shape
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = n_columns, n_rows
-    model.col_cost_ = -value
-    upper = np.ones(n_columns)
-    upper[n_columns - slack :] = highspy.kHighsInf
-    model.col_lower_, model.col_upper_ = np.zeros(n_columns), upper
+    model.col_cost_ = np.concatenate([-value, rows.penalty[soft]])
+    model.col_lower_ = np.zeros(n_columns)
+    model.col_upper_ = np.concatenate([np.ones(len(value)), np.full(len(soft), highspy.kHighsInf)])
     model.row_lower_, model.row_upper_ = rows.lower, rows.upper
     model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     model.a_matrix_.num_col_, model.a_matrix_.num_row_ = n_columns, n_rows
-    model.a_matrix_.start_ = rows.matrix.indptr.astype(np.int32)
-    model.a_matrix_.index_ = rows.matrix.indices.astype(np.int32)
-    model.a_matrix_.value_ = rows.matrix.data.astype(np.float64)
+    model.a_matrix_.start_ = matrix.indptr.astype(np.int32)
+    model.a_matrix_.index_ = matrix.indices.astype(np.int32)
+    model.a_matrix_.value_ = matrix.data.astype(np.float64)
     if binary:
         kinds = highspy.HighsVarType
-        model.integrality_ = [kinds.kInteger] * (n_columns - slack) + [kinds.kContinuous] * slack
+        model.integrality_ = [kinds.kInteger] * len(value) + [kinds.kContinuous] * len(soft)
     return model
 
 
@@ -146,7 +150,7 @@ def _wait(highs: Any, task: str, time_limit_s: float, progress: Progress) -> Non
     progress(task, time_limit_s, time_limit_s, note)
 
 
-def _read(highs: Any, binary: bool) -> Run:
+def _read(highs: Any, binary: bool, n_columns: int) -> Run:
     status = highs.getModelStatus()
     info = highs.getInfo()
     if status in (STATUS.kInfeasible, STATUS.kUnboundedOrInfeasible):  # x is bounded, so never unbounded
@@ -164,7 +168,7 @@ def _read(highs: Any, binary: bool) -> Run:
     elif finished:
         bound = -info.objective_function_value
     return Run(
-        x=np.array(solution.col_value) if usable else None,
+        x=np.array(solution.col_value[:n_columns]) if usable else None,
         duals=-np.array(solution.row_dual) if finished and not binary else None,
         bound=float(bound),
         finished=finished,

@@ -22,7 +22,7 @@ from flashlift.planning.grid import Grid
 from flashlift.planning.highs import run
 from flashlift.planning.limits import Rows, compile_limits
 from flashlift.planning.problem import Columns, Problem
-from flashlift.planning.programme import better, close, first_plan
+from flashlift.planning.programme import better, close, first_plan, worth_of
 from flashlift.planning.schedules import Pricer
 from flashlift.planning.sifting import Relaxation, relax
 from flashlift.planning.solution import Solution
@@ -77,7 +77,8 @@ def search_large(
         rows = compile_limits(problem.campaign, items, columns)
         keys = _keys(pricer.grid, at)
         plan = np.isin(keys, best) if len(best) else _suggested(pricer, relaxation, columns, rows, at)
-        finished = close(columns.value, plan, bound, gap_frac)
+        worth = worth_of(columns.value, rows, plan)
+        finished = close(worth, bound, gap_frac)
         if not finished:
             exact = run(
                 columns.value,
@@ -92,17 +93,17 @@ def search_large(
                 progress=progress,
             )
             plan = better(columns.value, rows, plan, exact, np.ones(len(columns), dtype=bool))
+            worth = worth_of(columns.value, rows, plan)
             finished = exact.finished
             if last and plan is None and not exact.feasible:
                 return None
             if last:  # what is not here cannot beat the plan
-                bound = min(bound, max(exact.bound, -np.inf if plan is None else float(columns.value[plan].sum())))
-        value = -np.inf if plan is None else float(columns.value[plan].sum())
-        log.info("plan %.6g of at most %.6g, among %d offers", value, bound, len(columns))
-        if last or not finished or close(columns.value, plan, bound, gap_frac):
+                bound = min(bound, max(exact.bound, worth))
+        log.info("plan %.6g of at most %.6g, among %d offers", worth, bound, len(columns))
+        if last or not finished or close(worth, bound, gap_frac):
             break
         best = best if plan is None else keys[plan]
-        wider = _within(pricer, relaxation, relaxation.bound - value, best)
+        wider = _within(pricer, relaxation, relaxation.bound - worth, best)
         if wider is None:
             break
         at, last = wider, True
@@ -113,7 +114,8 @@ def search_large(
     return Solution(
         columns=columns,
         chosen=plan,
-        bound=max(bound, value),
+        worth=worth,
+        bound=max(bound, worth),
         rows=pricer.names,
         limits=pricer.limits,
         price=relaxation.price,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ class Rows:
         matrix: coefficients, (n_rows, n_columns).
         lower: least activity, -inf where there is none, (n_rows,).
         upper: most activity, inf where there is none, (n_rows,).
+        penalty: of a unit of activity beyond them, in shop currency, (n_rows,); inf where it is not allowed.
     """
 
     names: tuple[str, ...]
@@ -43,6 +44,16 @@ class Rows:
     matrix: sparse.csr_array
     lower: FloatArray
     upper: FloatArray
+    penalty: FloatArray
+
+    @property
+    def soft(self) -> BoolArray:
+        """Whether each row may be broken at a penalty, (n_rows,)."""
+        return np.isfinite(self.penalty)
+
+    def over(self, columns: BoolArray) -> Rows:
+        """The same rows over some of the columns."""
+        return replace(self, matrix=self.matrix[:, columns])
 
     def take(self, keep: BoolArray) -> Rows:
         """Some of the rows."""
@@ -53,12 +64,18 @@ class Rows:
             matrix=self.matrix[at],
             lower=self.lower[at],
             upper=self.upper[at],
+            penalty=self.penalty[at],
         )
 
     def violation(self, chosen: BoolArray) -> FloatArray:
         """By how much each row is broken, (n_rows,); 0 where it is kept."""
         activity: FloatArray = self.matrix @ chosen.astype(np.float64)
         return np.maximum(np.maximum(self.lower - activity, activity - self.upper), 0.0)
+
+    def worth(self, value: FloatArray, chosen: BoolArray) -> float:
+        """Value of a choice less the penalties of the soft rows that it breaks, in shop currency."""
+        soft = self.take(self.soft)
+        return float(value[chosen].sum()) - float(soft.penalty @ soft.violation(chosen))
 
 
 def compile_limits(campaign: Campaign, items: pl.DataFrame, columns: Columns, *, lean: bool = True) -> Rows:
@@ -92,6 +109,7 @@ def compile_limits(campaign: Campaign, items: pl.DataFrame, columns: Columns, *,
         matrix=sparse.vstack([part.matrix for part in parts], format="csr"),
         lower=np.concatenate([part.lower for part in parts]),
         upper=np.concatenate([part.upper for part in parts]),
+        penalty=np.concatenate([part.penalty for part in parts]),
     )
     return rows.take((rows.lower > 0.0) | (rows.matrix.maximum(0.0).sum(axis=1) > rows.upper))
 
@@ -106,6 +124,7 @@ def _rows(
     lower: FloatArray | float = -np.inf,
     limit: str | None = None,
     column: IntArray | None = None,
+    penalty: float = np.inf,
 ) -> Rows:
     """Rows from entries (row, column, coefficient); without `column`, one entry for each column."""
     at = np.arange(len(columns)) if column is None else column
@@ -116,6 +135,7 @@ def _rows(
         matrix=sparse.csr_array((coefficient, (row, at)), shape=shape),
         lower=np.broadcast_to(np.asarray(lower, dtype=np.float64), (len(names),)).copy(),
         upper=np.broadcast_to(np.asarray(upper, dtype=np.float64), (len(names),)).copy(),
+        penalty=np.full(len(names), penalty),
     )
 
 
@@ -126,7 +146,8 @@ def _over(family: Family, n_slots: int, columns: Columns) -> Rows:
     weight = np.ones(len(columns)) if family.weight == "offers" else getattr(columns, family.weight).astype(np.float64)
     side = {"upper": family.bound} if family.upper else {"lower": family.bound}
     weight = weight[column] * family.factors()[columns.item[column]]
-    return _rows(columns, family.names, row[column], weight, limit=family.limit, column=column, **side)
+    names, limit, penalty = family.names, family.limit, family.penalty
+    return _rows(columns, names, row[column], weight, limit=limit, column=column, penalty=penalty, **side)
 
 
 def _per_item(name: str, items: pl.DataFrame, columns: Columns, coefficient: FloatArray, upper: FloatArray) -> Rows:

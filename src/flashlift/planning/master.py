@@ -29,7 +29,7 @@ class Master:
         price: of one unit of each row, (n_rows,), after `solve`.
         rent: worth of one more schedule of each item, (n_items,), after `solve`.
         worth: of the solution.
-        missing: units below minimums that the solution buys at the penalty.
+        missing: units below minimums that must be kept, which the solution buys at a penalty.
     """
 
     def __init__(self, pricer: Pricer) -> None:
@@ -42,13 +42,13 @@ class Master:
         self._item = np.full(n_items, -1)
         self._used = np.zeros(n_rows)  # most that the schedules could use
         self._columns = 0
-        self._slack: list[int] = []
+        self._slack = np.zeros(0, dtype=np.int64)  # row of each amount by which a row may be broken
         self.offers: list[npt.NDArray[np.int64]] = [np.zeros((0, 4), dtype=np.int64)]  # column, item, slot, step
         finite = pricer.grid.value[np.isfinite(pricer.grid.value)]
         self._penalty = MISSING * max(float(np.abs(finite).max(initial=0.0)), 1.0)
         self.price, self.rent = np.zeros(n_rows), np.zeros(n_items)
         self.worth, self.missing = 0.0, 0.0
-        self._open(np.flatnonzero((pricer.upper == 0) & (pricer.bound > 0.0)))
+        self._may_break(np.flatnonzero(((pricer.upper == 0) & (pricer.bound > 0.0)) | np.isfinite(pricer.penalty)))
 
     def add(self, schedule: IntArray, item: IntArray, slot: IntArray, step: IntArray) -> None:
         """Add schedules; offers of one schedule share its number, 0, 1 ... in rising order."""
@@ -102,14 +102,24 @@ class Master:
         self.price = np.where(self._row >= 0, duals[self._row], 0.0)
         self.rent = np.where(self._item >= 0, np.maximum(duals[self._item], 0.0), 0.0)
         self.worth = -float(self._highs.getInfo().objective_function_value)
-        self.missing = float(x[self._slack].sum())
-        mine = np.ones(len(x), dtype=bool)
-        mine[self._slack] = False
-        found: FloatArray = x[mine]
+        self.missing = float(x[: len(self._slack)][np.isinf(self._pricer.penalty[self._slack])].sum())
+        found: FloatArray = x[len(self._slack) :]
         return found
 
+    def _may_break(self, rows: IntArray) -> None:
+        """Open rows that may be broken: soft ones at their penalty, and minimums at one that is given up last."""
+        if not len(rows):
+            return
+        self._open(rows)
+        self._slack = rows
+        upper, penalty = self._pricer.upper[rows] > 0, self._pricer.penalty[rows]
+        n = len(rows)
+        give = sparse.csc_array((np.where(upper, -1.0, 1.0), (self._row[rows], np.arange(n))), shape=(n, n))
+        cost = np.where(np.isfinite(penalty), penalty, self._penalty)
+        self._add_columns(cost, np.full(n, highspy.kHighsInf), give)
+
     def _open(self, rows: IntArray) -> None:
-        """Put rows in, with their coefficients on the schedules that are there; a minimum may be missed at a price."""
+        """Put rows in, with their coefficients on the schedules that are there."""
         if not len(rows):
             return
         self._row[rows] = self._highs.getNumRow() + np.arange(len(rows))
@@ -133,17 +143,9 @@ class Master:
             matrix.indices.astype(np.int32),
             matrix.data,
         )
-        least = self._row[rows[~upper]]
-        if len(least):
-            ones = sparse.csc_array(
-                (np.ones(len(least)), (least, np.arange(len(least)))), shape=(self._highs.getNumRow(), len(least))
-            )
-            first = self._highs.getNumCol()
-            self._add_columns(np.full(len(least), self._penalty), np.full(len(least), highspy.kHighsInf), ones)
-            self._slack += range(first, first + len(least))
 
     def _place(self, column: IntArray) -> IntArray:
-        """Place of schedules among the columns, of which the slacks of minimums are the first."""
+        """Place of schedules among the columns, of which the amounts that rows are broken by are the first."""
         return column + len(self._slack)
 
     def _own(self, items: IntArray) -> None:

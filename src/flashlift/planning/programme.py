@@ -22,7 +22,7 @@ from flashlift.planning.highs import Run, run
 from flashlift.planning.limits import Rows
 from flashlift.protocols import FloatArray, Progress, silent
 
-__all__ = ["Optimum", "better", "close", "first_plan", "keeps", "maximize"]
+__all__ = ["Optimum", "better", "close", "first_plan", "keeps", "maximize", "worth_of"]
 
 log = logging.getLogger(__name__)
 
@@ -71,19 +71,20 @@ def maximize(
     reduced = value - rows.matrix.T @ duals
     bound = _lagrangian(rows, duals, reduced)
     best = first_plan(value, rows, relaxed.x, reduced)
-    if best is not None and close(value, best, bound, gap_frac):
+    worth = worth_of(value, rows, best)
+    if best is not None and close(worth, bound, gap_frac):
         return Optimum(chosen=best, bound=bound, duals=duals, finished=True)
     if best is not None and not relaxed.finished:
         return Optimum(chosen=best, bound=bound, duals=duals, finished=False)
 
     finished = True
     for size in (CORE, len(value)):
-        open_ = _open(value, bound, reduced, best)
+        open_ = _open(bound, reduced, best, worth)
         inside = open_ if open_.sum() <= size else _nearest(reduced, open_, best, size)
         log.info("searching %d of %d open columns, %d in all", inside.sum(), open_.sum(), len(value))
         exact = run(
             value[inside],
-            _over(rows, inside),
+            rows.over(inside),
             binary=True,
             time_limit_s=time_limit_s - (time.monotonic() - started),
             gap_frac=gap_frac,
@@ -93,33 +94,32 @@ def maximize(
             progress=progress,
         )
         best = better(value, rows, best, exact, inside)
+        worth = worth_of(value, rows, best)
         if inside is open_:
             if best is None and not exact.feasible:
                 return None
             # what is not open cannot beat the best plan
-            bound = min(bound, max(exact.bound, -np.inf if best is None else float(value[best].sum())))
+            bound = min(bound, max(exact.bound, worth))
         finished = exact.finished
-        if inside is open_ or not finished or close(value, best, bound, gap_frac):
+        if inside is open_ or not finished or close(worth, bound, gap_frac):
             break
     if best is None:
         raise FlashliftError(
             f"No plan within the limits was found in {time_limit_s:g} s. Allow more time, or loosen a minimum."
         )
-    return Optimum(chosen=best, bound=max(bound, float(value[best].sum())), duals=duals, finished=finished)
+    return Optimum(chosen=best, bound=max(bound, worth), duals=duals, finished=finished)
 
 
-def _over(rows: Rows, columns: BoolArray) -> Rows:
-    """The same rows over some of the columns."""
-    return Rows(
-        names=rows.names, limits=rows.limits, matrix=rows.matrix[:, columns], lower=rows.lower, upper=rows.upper
-    )
+def worth_of(value: FloatArray, rows: Rows, chosen: BoolArray | None) -> float:
+    """What a choice is worth (`Rows.worth`); -inf for none."""
+    return -np.inf if chosen is None else rows.worth(value, chosen)
 
 
-def _open(value: FloatArray, bound: float, reduced: FloatArray, best: BoolArray | None) -> BoolArray:
+def _open(bound: float, reduced: FloatArray, best: BoolArray | None, worth: float) -> BoolArray:
     """Columns of the best plan so far, and those with which a plan could still be better than it."""
     if best is None:
-        return np.ones(len(value), dtype=bool)
-    return best | (bound + np.minimum(reduced, 0.0) > float(value[best].sum()) - 1e-9 * max(abs(bound), 1.0))
+        return np.ones(len(reduced), dtype=bool)
+    return best | (bound + np.minimum(reduced, 0.0) > worth - 1e-9 * max(abs(bound), 1.0))
 
 
 def _nearest(reduced: FloatArray, open_: BoolArray, best: BoolArray | None, size: int) -> BoolArray:
@@ -140,41 +140,43 @@ def better(value: FloatArray, rows: Rows, best: BoolArray | None, exact: Run, in
     if not keeps(rows, found):
         log.warning("the solver's plan breaks a row beyond rounding and is not used")
         return best
-    return found if best is None or value[found].sum() > value[best].sum() else best
+    return found if best is None or rows.worth(value, found) > rows.worth(value, best) else best
 
 
-def close(value: FloatArray, best: BoolArray | None, bound: float, gap_frac: float) -> bool:
-    """Whether the plan is within the gap of the bound."""
-    if best is None:
-        return False
-    total = float(value[best].sum())
-    return bound - total <= gap_frac * max(abs(total), 1.0)
+def close(worth: float, bound: float, gap_frac: float) -> bool:
+    """Whether a plan of this worth is within the gap of the bound; none is, at -inf."""
+    return bound - worth <= gap_frac * max(abs(worth), 1.0) if np.isfinite(worth) else False
 
 
 def _clipped(rows: Rows, duals: FloatArray | None) -> FloatArray:
-    """Duals with the sign their row demands (rows have one bound): any such vector gives a valid bound."""
+    """Duals with the sign their row demands (rows have one bound), and no dearer than its penalty.
+
+    Any such vector gives a valid bound.
+    """
     if duals is None:
         return np.zeros(len(rows.names))
-    return np.where(np.isfinite(rows.upper), np.maximum(duals, 0.0), np.minimum(duals, 0.0))
+    upper = np.isfinite(rows.upper)
+    return np.clip(duals, np.where(upper, 0.0, -rows.penalty), np.where(upper, rows.penalty, 0.0))
 
 
 def _lagrangian(rows: Rows, duals: FloatArray, reduced: FloatArray) -> float:
-    """Upper bound on every choice: duals @ bounds + the positive reduced values."""
+    """Upper bound on the worth of every choice: duals @ bounds + the positive reduced values."""
     side = np.where(np.isfinite(rows.upper), rows.upper, rows.lower)
     return float(duals @ side + np.maximum(reduced, 0.0).sum())
 
 
 def first_plan(value: FloatArray, rows: Rows, x: FloatArray | None, reduced: FloatArray) -> BoolArray | None:
-    """The better of two greedy plans: by the relaxation's choice, and by value alone."""
+    """The best of the greedy plans: by the relaxation's choice and by value alone, soft rows kept or left to break."""
     orders = [np.argsort(-value, kind="stable")]
     if x is not None:
         orders.append(np.lexsort((-reduced, -np.round(x, 6))))
-    plans = [fill(rows, order, optional=value > 0.0) for order in orders]
+    sets = [rows, rows.take(~rows.soft)] if rows.soft.any() else [rows]
+    plans = [fill(some, order, optional=value > 0.0) for some in sets for order in orders]
     kept = [plan for plan in plans if plan is not None and keeps(rows, plan)]
-    return max(kept, key=lambda plan: float(value[plan].sum()), default=None)
+    return max(kept, key=lambda plan: rows.worth(value, plan), default=None)
 
 
 def keeps(rows: Rows, chosen: BoolArray) -> bool:
-    """Whether a choice keeps every row, but for rounding."""
+    """Whether a choice keeps every row that may not be broken, but for rounding."""
     side = np.where(np.isfinite(rows.upper), rows.upper, rows.lower)
-    return bool((rows.violation(chosen) <= TOLERANCE * np.maximum(np.abs(side), 1.0)).all())
+    return bool((rows.soft | (rows.violation(chosen) <= TOLERANCE * np.maximum(np.abs(side), 1.0))).all())

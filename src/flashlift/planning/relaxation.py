@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from flashlift.planning.highs import run
 from flashlift.planning.limits import Rows
@@ -31,19 +30,14 @@ def relaxation(rows: Rows) -> dict[str, float]:
     n_columns = rows.matrix.shape[1]
     if n_columns > MOST:
         return {}
-    soft = np.array([limit not in HARD for limit in rows.limits], dtype=bool)
-    lower = rows.lower > 0.0
-    at = np.flatnonzero(soft)
-    sign = np.where(lower[at], 1.0, -1.0)
-    give = sparse.csr_array((sign, (at, np.arange(len(at)))), shape=(len(rows.names), len(at)))
-    elastic = replace(rows, matrix=sparse.hstack([rows.matrix, give], format="csr"))
-    size = np.maximum(np.abs(np.where(lower, rows.lower, rows.upper))[at], 1.0)
-    cost = np.concatenate([np.zeros(n_columns), -1.0 / size])
-    found = run(cost, elastic, binary=True, time_limit_s=PATIENCE_S, gap_frac=0.0, slack=len(at))
+    may = np.array([limit not in HARD for limit in rows.limits], dtype=bool)
+    size = np.maximum(np.abs(np.where(rows.lower > 0.0, rows.lower, rows.upper)), 1.0)
+    elastic = replace(rows, penalty=np.where(may, 1.0 / size, np.inf))
+    found = run(np.zeros(n_columns), elastic, binary=True, time_limit_s=PATIENCE_S, gap_frac=0.0)
     if found.x is None:
         return {}
     moves: dict[str, float] = {}
-    for row, move in zip(at.tolist(), found.x[n_columns:].tolist(), strict=True):
+    for row, move in enumerate(rows.violation(found.x > 0.5).tolist()):
         if move > TOLERANCE:
             moves[rows.names[row]] = max(moves.get(rows.names[row], 0.0), _enough(rows, row, move))
     return moves

@@ -95,16 +95,18 @@ def _usual_units(items: pl.DataFrame, draws: DemandDraws) -> FloatArray:
 
 
 def _greedy_plan(campaign: Campaign, items: pl.DataFrame, columns: Columns, order: IntArray) -> Plan:
-    chosen = fill(compile_limits(campaign, items, columns), order)
+    rows = compile_limits(campaign, items, columns)
+    chosen = fill(rows, order)
+    if chosen is None and rows.soft.any():
+        chosen = fill(rows.take(~rows.soft), order)
     if chosen is None:
         raise FlashliftError(
             "This rule of thumb does not reach a category minimum of the campaign. Lower it, or let the planner try."
         )
-    objective = float(columns.value[chosen].sum())
     return Plan(
         offers=offers_of(chosen, columns, campaign, items),
         status=PlanStatus.HEURISTIC,
-        objective=objective,
+        objective=rows.worth(columns.value, chosen),
         bound=math.inf,
         gap_frac=math.inf,
         limit_prices={},

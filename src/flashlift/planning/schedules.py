@@ -38,6 +38,7 @@ class Pricer:
         limits: its limit.
         bound: right-hand side of every row, families after each other, (n_rows,).
         upper: whether it is an upper bound, (n_rows,).
+        penalty: of a unit beyond it, (n_rows,); inf where it may not be broken.
         own: whether it is the row of a single item, (n_rows,).
         group: group of each item in each family, (n_families, n_items).
         first: first row of each family, (n_families,).
@@ -56,6 +57,7 @@ class Pricer:
     limits: tuple[str, ...]
     bound: FloatArray
     upper: IntArray
+    penalty: FloatArray
     own: IntArray
     group: IntArray
     first: IntArray
@@ -85,6 +87,7 @@ class Pricer:
             limits=tuple(family.limit or name for family in rows for name in family.names),
             bound=np.concatenate([family.bound for family in rows]),
             upper=np.repeat([int(family.upper) for family in rows], sizes),
+            penalty=np.repeat([family.penalty for family in rows], sizes),
             own=np.repeat([int(family.own) for family in rows], sizes),
             group=np.stack([family.group for family in rows]).astype(np.int64),
             first=np.cumsum([0, *sizes[:-1]]),
@@ -143,8 +146,9 @@ class Pricer:
         return float(price @ self.bound + self.best(price).sum())
 
     def clipped(self, price: FloatArray) -> FloatArray:
-        """Prices with the sign that their rows demand."""
-        return np.where(self.upper > 0, np.maximum(price, 0.0), np.minimum(price, 0.0))
+        """Prices with the sign that their rows demand, and no dearer than their penalties."""
+        upper = self.upper > 0
+        return np.clip(price, np.where(upper, 0.0, -self.penalty), np.where(upper, self.penalty, 0.0))
 
     def _run(self, kernel: Callable[..., None], price: FloatArray, items: IntArray, *out: npt.NDArray[Any]) -> None:
         """Run a kernel over items, a part of them in each thread."""

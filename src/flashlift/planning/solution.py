@@ -28,7 +28,8 @@ class Solution:
     Args:
         columns: offers looked at in the end.
         chosen: those in the plan, (n_columns,).
-        bound: no plan has more value.
+        worth: their value less the penalties of the soft limits that they break.
+        bound: no plan is worth more.
         rows: name of each row.
         limits: limit of each row.
         price: worth of one more unit of each row, (n_rows,).
@@ -38,6 +39,7 @@ class Solution:
 
     columns: Columns
     chosen: npt.NDArray[np.bool_]
+    worth: float
     bound: float
     rows: Sequence[str]
     limits: Sequence[str]
@@ -48,16 +50,15 @@ class Solution:
 
 def plan_of(campaign: Campaign, items: pl.DataFrame, found: Solution, gap_frac: float) -> Plan:
     """The plan, called optimal only where its gap is proven to be within `gap_frac`."""
-    objective = float(found.columns.value[found.chosen].sum())
-    gap = max(found.bound - objective, 0.0) / max(abs(objective), 1.0)
+    gap = max(found.bound - found.worth, 0.0) / max(abs(found.worth), 1.0)
     proven = found.finished and gap <= min(gap_frac, OPTIMAL_GAP_FRAC) + 1e-9
     if found.finished and not proven:
         log.warning("the search ended with a gap of %.2e, above the %.2e asked for", gap, gap_frac)
     return Plan(
         offers=offers_of(found.chosen, found.columns, campaign, items),
         status=PlanStatus.OPTIMAL if proven else PlanStatus.TIME_LIMITED,
-        objective=objective,
-        bound=max(found.bound, objective),
+        objective=found.worth,
+        bound=max(found.bound, found.worth),
         gap_frac=gap,
         limit_prices=_limit_prices(found.limits, found.price),
     )

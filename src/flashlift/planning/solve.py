@@ -16,7 +16,7 @@ from flashlift.planning.families import families
 from flashlift.planning.grid import build_grid
 from flashlift.planning.limits import Rows, compile_limits
 from flashlift.planning.problem import Problem, all_columns, build_columns
-from flashlift.planning.programme import Optimum, maximize
+from flashlift.planning.programme import Optimum, keeps, maximize
 from flashlift.planning.solution import Solution, plan_of
 from flashlift.planning.windows import without_windows
 from flashlift.protocols import DemandDraws, Progress, silent
@@ -101,6 +101,7 @@ def _direct(problem: Problem, items: pl.DataFrame, search: dict[str, Any], progr
     return Solution(
         columns=columns,
         chosen=optimum.chosen,
+        worth=rows.worth(columns.value, optimum.chosen),
         bound=optimum.bound,
         rows=rows.names,
         limits=rows.limits,
@@ -123,10 +124,11 @@ def _sifted(problem: Problem, items: pl.DataFrame, search: dict[str, Any], progr
 
 def _nothing(rows: Rows) -> Optimum | None:
     """The empty plan, where the limits allow it."""
-    if (rows.lower > 0.0).any():
-        return None
     none = np.zeros(0, dtype=bool)
-    return Optimum(chosen=none, bound=0.0, duals=np.zeros(len(rows.names)), finished=True)
+    if not keeps(rows, none):
+        return None
+    duals = -np.where(rows.lower > 0.0, rows.penalty, 0.0)
+    return Optimum(chosen=none, bound=rows.worth(np.zeros(0), none), duals=duals, finished=True)
 
 
 def why_infeasible(

@@ -24,6 +24,7 @@ from flashlift.limits import (
     Pinned,
     ReferencePrice,
     SellThrough,
+    SoftLimit,
     StockReserve,
 )
 from flashlift.schema import SaleItems
@@ -64,6 +65,11 @@ def require_sound(campaign: Campaign, items: pl.DataFrame) -> None:
     for limit in campaign.limits:
         if any(isinstance(figure, float) and math.isnan(figure) for figure in asdict(limit).values()):
             raise SettingsError(f"The limit {limit} holds a figure that is no number. Give one, or drop the limit.")
+        if isinstance(limit, SoftLimit) and limit.penalty is not None and not 0.0 < limit.penalty < math.inf:
+            raise SettingsError(
+                f"The limit {limit} has a penalty of {limit.penalty:g}. Give what a unit beyond it costs, above 0, or "
+                "no penalty where the limit must be kept."
+            )
         _limit(limit, campaign, ids, brands)
 
 

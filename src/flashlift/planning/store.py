@@ -92,7 +92,7 @@ def save_plan(
     """
     verdict = check(plan, campaign, items, fresh, planned_on=planned_on)
     facts = {name: getattr(plan, name) for name in ("status", "objective", "bound", "gap_frac", "limit_prices")}
-    said = {name: figure for name, figure in asdict(verdict).items() if name != "broken"}
+    said = {name: figure for name, figure in asdict(verdict).items() if name not in {"broken", "soft"}}
     artifacts.save(
         artifacts.Artifact(
             kind=KIND,
@@ -107,6 +107,7 @@ def save_plan(
                 "offers": offers_frame(plan.offers),
                 "items": items,
                 "findings": findings_frame(verdict.broken),
+                "soft": findings_frame(verdict.soft),
             },
         ),
         folder,
@@ -129,12 +130,14 @@ def load_plan(folder: Path) -> SavedPlan:
         offers = tuple(Offer(**row) for row in saved.frames["offers"].iter_rows(named=True))
         said = dict(saved.manifest["verdict"])
         said["value"] = None if said["value"] is None else Estimate(**said["value"])
-        broken = tuple(Broken(**row) for row in saved.frames["findings"].iter_rows(named=True))
+        broken, soft = (
+            tuple(Broken(**row) for row in saved.frames[name].iter_rows(named=True)) for name in ("findings", "soft")
+        )
         return SavedPlan(
             plan=Plan(offers=offers, **facts),
             campaign=_campaign_from_json(saved.manifest["campaign"]),
             items=saved.frames["items"],
-            verdict=Verdict(broken=broken, **said),
+            verdict=Verdict(broken=broken, soft=soft, **said),
             planned_at=datetime.fromisoformat(saved.manifest["planned_at"]),
         )
     except (KeyError, TypeError, ValueError) as error:

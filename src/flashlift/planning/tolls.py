@@ -85,7 +85,7 @@ class Tolls:
 def priced_rows(
     campaign: Campaign, items: pl.DataFrame, prices: pl.DataFrame
 ) -> tuple[list[PricedRow], tuple[Broken, ...]]:
-    """Rows with a price, and what is wrong with a price: its sign, no number, or a row that the campaign has not.
+    """Rows with a price, and what is wrong with a price: sign, size beyond a penalty, or a row the campaign has not.
 
     Args:
         campaign: slots and limits.
@@ -99,8 +99,11 @@ def priced_rows(
     broken: list[Broken] = []
     for row in chain(rows(campaign, items), stock):
         price = asked.pop(row.name, 0.0)
+        most = np.inf if row.penalty is None else row.penalty
         if not (0.0 <= price < np.inf if row.upper else -np.inf < price <= 0.0):
             broken.append(Broken(limit="sign of a price", where=row.name, amount=abs(price), unit="currency"))
+        elif abs(price) > most * (1.0 + 1e-12):  # to break the limit would be cheaper, so that the bound would not hold
+            broken.append(Broken(limit="penalty", where=row.name, amount=abs(price) - most, unit="currency"))
         elif price:
             counted = np.flatnonzero(row.takes)
             priced.append(

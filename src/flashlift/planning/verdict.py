@@ -33,6 +33,8 @@ class Verdict:
         claims: how the stated units and values were judged: `exact` on the plan's own draws, `sampled` on fresh ones,
             or `unchecked`, because there were no draws or no plan.
         broken: limits the plan breaks and figures it states wrongly; empty for a sound plan.
+        soft: soft limits that it breaks, which is allowed.
+        penalties: what that costs in the plan's objective; no part of `value`.
     """
 
     value: Estimate | None = None
@@ -43,6 +45,8 @@ class Verdict:
     discount_cost: float | None = None
     claims: Claims = "unchecked"
     broken: tuple[Broken, ...] = ()
+    soft: tuple[Broken, ...] = ()
+    penalties: float = 0.0
 
     @property
     def sentence(self) -> str:
@@ -53,7 +57,11 @@ class Verdict:
                 "sampled": ", and the stated figures agree with fresh draws",
                 "unchecked": "; the stated units and values were not checked, for want of draws",
             }
-            return f"every limit kept{figures[self.claims]}"
+            kept = "every limit kept"
+            if self.soft:
+                named = ", ".join(dict.fromkeys(finding.limit for finding in self.soft))
+                kept = f"every limit kept but soft ones ({named}, at penalties of {self.penalties:,.2f})"
+            return f"{kept}{figures[self.claims]}"
         named = ", ".join(dict.fromkeys(finding.limit for finding in self.broken))
         return f"{len(self.broken)} finding{'s' * (len(self.broken) > 1)}: {named}"
 
@@ -70,6 +78,8 @@ class Verdict:
             ("discount cost", self.discount_cost, None, None),
             ("findings", float(len(self.broken)), None, None),
         ]
+        if self.soft:
+            rows.append(("penalties of soft limits", self.penalties, None, None))
         columns = ("figure", "value", "ci_lower", "ci_upper")
         return pl.DataFrame(rows, schema=dict(zip(columns, [pl.String, *[pl.Float64] * 3], strict=True)), orient="row")
 

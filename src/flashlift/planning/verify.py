@@ -37,7 +37,7 @@ class Proof:
     """What a certificate proves, money in shop currency.
 
     Args:
-        objective: value of the plan's offers in the certificate's table.
+        objective: value of the plan's offers in the certificate's table, less the penalties of soft limits it breaks.
         bound: no plan within the limits is worth more on that table.
         broken: limits that the plan breaks, and whatever in plan or certificate is not as stated; empty if all is well.
         cells: offers priced.
@@ -77,8 +77,9 @@ def verify(plan: Plan, campaign: Campaign, items: pl.DataFrame, prices: pl.DataF
         prices: `row`, `price`: prices of the rows of the limits.
         cells: `item`, `slot`, `price`, `value`, `units`, `quota`: the offers that may run, in order of item.
     """
-    broken = list(check(plan, campaign, items).broken)
-    objective = 0.0
+    verdict = check(plan, campaign, items)
+    broken = list(verdict.broken)
+    objective = -verdict.penalties
     for found in _stated(plan, campaign, items, cells):
         if isinstance(found, Broken):
             broken.append(found)

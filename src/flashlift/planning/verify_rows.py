@@ -26,6 +26,7 @@ from flashlift.limits import (
     Pinned,
 )
 from flashlift.planning.check_facts import free_stock
+from flashlift.planning.check_limits import penalty_of
 from flashlift.protocols import FloatArray
 from flashlift.schema import SaleItems
 
@@ -46,6 +47,7 @@ class Row:
         slots: slots whose offers it counts, (n_slots,).
         upper: which side is bounded.
         weight: what it counts of an offer.
+        penalty: what a unit beyond the bound costs; None: it may not be broken.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Row:
     slots: BoolArray
     upper: bool = True
     weight: Weight = "offers"
+    penalty: float | None = None
 
 
 def rows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
@@ -92,21 +95,21 @@ def rows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
 
 def _whole(limit: MaxChange | FunderBudget | Budget, campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
     """Rows over the whole campaign."""
-    every, always = np.ones(items.height), np.ones(len(campaign.slots), dtype=bool)
+    every, always, penalty = np.ones(items.height), np.ones(len(campaign.slots), dtype=bool), penalty_of(limit)
     match limit:
         case MaxChange():
             old = _among(items, SaleItems.item_id.name, limit.item_ids)
-            yield Row(name="change[kept]", bound=limit.kept, takes=old, slots=always, upper=False)
+            yield Row(name="change[kept]", bound=limit.kept, takes=old, slots=always, upper=False, penalty=penalty)
             if limit.new is not None:
-                yield Row(name="change[new]", bound=limit.new, takes=1.0 - old, slots=always)
+                yield Row(name="change[new]", bound=limit.new, takes=1.0 - old, slots=always, penalty=penalty)
         case FunderBudget():
             paid = _among(items, SaleItems.item_id.name, limit.item_ids)
             if limit.brand is not None:
                 paid = np.maximum(paid, _among(items, SaleItems.brand.name, [limit.brand]))
-            name = f"budget[{limit.funder}]"
-            yield Row(name=name, bound=limit.amount, takes=limit.share * paid, slots=always, weight="discount")
+            name, takes = f"budget[{limit.funder}]", limit.share * paid
+            yield Row(name=name, bound=limit.amount, takes=takes, slots=always, weight="discount", penalty=penalty)
         case Budget():
-            yield Row(name="budget", bound=limit.amount, takes=every, slots=always, weight="discount")
+            yield Row(name="budget", bound=limit.amount, takes=every, slots=always, weight="discount", penalty=penalty)
 
 
 def stock_row(campaign: Campaign, items: pl.DataFrame, item: int) -> Row:
@@ -131,10 +134,12 @@ def _counted(name: str, limit: CategoryCount | BrandCount, campaign: Campaign, t
     places: Sequence[tuple[str, BoolArray]] = [("", np.ones(len(campaign.slots), dtype=bool))]
     if limit.per_slot:
         places = [(f", {slot.slot_id}", here) for slot, here in zip(campaign.slots, _each(campaign), strict=True)]
+    penalty = penalty_of(limit)
     for place, here in places:
-        yield Row(name=f"{name}{place}] minimum", bound=limit.minimum, takes=takes, slots=here, upper=False)
+        least, most = f"{name}{place}] minimum", f"{name}{place}] maximum"
+        yield Row(name=least, bound=limit.minimum, takes=takes, slots=here, upper=False, penalty=penalty)
         if limit.maximum is not None:
-            yield Row(name=f"{name}{place}] maximum", bound=limit.maximum, takes=takes, slots=here)
+            yield Row(name=most, bound=limit.maximum, takes=takes, slots=here, penalty=penalty)
 
 
 def _always(limit: AlwaysTogether, campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:

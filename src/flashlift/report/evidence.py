@@ -45,6 +45,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "comparison": ("plan", "value", *_INTERVAL, "gross_sales", "units", "sell_through"),
     "broken": ("limit", "where", "amount", "unit"),
+    "soft": ("limit", "where", "amount", "unit"),
 }
 """Columns of each table of `Evidence`."""
 
@@ -88,6 +89,7 @@ class Evidence:
         value: expected incremental profit on draws that the planner did not see.
         comparison: the plan (first row) and rules of thumb, valued on the same draws.
         broken: what the independent checker found wrong with the plan; no rows for a sound plan.
+        soft: soft limits that the plan breaks, which is allowed.
         test_design: how the gain is to be proved, in words.
         stock: units to order of each item in the plan.
         assumptions: what the figures rest on, a sentence each.
@@ -129,6 +131,7 @@ class Evidence:
     value: Estimate | None = None
     comparison: pl.DataFrame | None = None
     broken: pl.DataFrame | None = None
+    soft: pl.DataFrame | None = None
     test_design: str | None = None
     stock: pl.DataFrame | None = None
     assumptions: tuple[str, ...] = ()

@@ -108,7 +108,7 @@ def _headline(evidence: Evidence) -> Headline:
         ("Gap", percent(plan.gap_frac, 2), STATUS[plan.status]),
     ]
     if evidence.broken is not None:
-        cards.append(_check(evidence.broken.height))
+        cards.append(_check(evidence.broken.height, 0 if evidence.soft is None else evidence.soft.height))
     cards.append(_state(evidence.decision))
     ends = mark(interval(value.ci_lower, value.ci_upper, currency), cost=cost)
     return Headline(
@@ -120,10 +120,11 @@ def _headline(evidence: Evidence) -> Headline:
     )
 
 
-def _check(findings: int) -> tuple[str, str, str]:
+def _check(findings: int, soft: int) -> tuple[str, str, str]:
     if findings:
         return "Independent check", "failed", f"faults found: {count(findings)}; do not run this plan as it is"
-    return "Independent check", "passed", "every limit kept, the plan's own figures true"
+    kept = f"every limit kept but {count(soft)} soft ones" if soft else "every limit kept"
+    return "Independent check", "passed", f"{kept}, the plan's own figures true"
 
 
 def _state(decision: str) -> tuple[str, str, str]:

@@ -112,20 +112,24 @@ def _limit_blocks(evidence: Evidence) -> tuple[Block, ...]:
 
 
 def _verdict(evidence: Evidence) -> list[Block]:
-    found = evidence.broken
+    found, soft = evidence.broken, evidence.soft
     if found is None:
         return []
-    if found.is_empty():
-        text = "A checker that shares no code with the planner found every limit kept and the plan's own figures true."
-        return [Note(text=text)]
     columns = [
         Column(heading="Finding", cell=lambda r: str(r["limit"]), holds="words"),
         Column(heading="Where", cell=lambda r: str(r["where"]), holds="words"),
         Column(heading="By how much", cell=_amount),
     ]
+    allowed: list[Block] = []
+    if soft is not None and not soft.is_empty():
+        allowed = [table("Soft limits broken, at the price that the campaign puts on it", soft, columns)]
+    if found.is_empty():
+        kept = "every limit that must be kept is kept" if allowed else "every limit kept"
+        text = f"A checker that shares no code with the planner found {kept} and the plan's own figures true."
+        return [Note(text=text), *allowed]
     faults = "1 fault" if found.height == 1 else f"{count(found.height)} faults"
     text = f"The independent checker found {faults}. Do not run this plan as it is."
-    return [Note(text=text, tone="alert"), table("Findings", found, columns)]
+    return [Note(text=text, tone="alert"), table("Findings", found, columns), *allowed]
 
 
 def _amount(row: dict[str, Any]) -> str:
