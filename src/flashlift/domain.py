@@ -109,7 +109,8 @@ class Offer:
 
     `expected_units` (units sold within the quota) and `expected_value` (incremental profit) are means
     over demand draws; their sum over a plan is what the optimizer maximized. A customer may buy at most `per_customer`
-    units; None: any number.
+    units; None: any number. `propensity` is the probability with which this price was drawn, below 1 where
+    it was drawn by lot (`flashlift.planning.explore`).
     """
 
     item_id: str
@@ -120,6 +121,7 @@ class Offer:
     expected_units: float
     expected_value: float
     per_customer: int | None = None
+    propensity: float = 1.0
 
 
 BEYOND_FRAC = 0.005

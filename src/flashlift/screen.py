@@ -133,6 +133,9 @@ def show_plan(planned: Planned, currency: str) -> None:
         out.print(f"[yellow]{deeper} offers are deeper than any past sale[/] of their item or its likes; see plan.csv.")
     if planned.sensitivity:
         out.print(planned.sensitivity, highlight=False)
+    if not planned.exploration.is_empty():
+        places = planned.exploration["planned"].sum()
+        out.print(f"{places} offers draw their price by lot, to learn from; exploration.csv has what could have been.")
     if not best.offers:
         out.print("No offer earns more than the item would earn without a sale, so the best plan is to run none.")
     show(planned.comparison, f"The plan beside rules of thumb, same limits, same fresh draws ({currency})")

@@ -201,6 +201,12 @@ class CampaignSettings(LimitSettings):
     )
     n_draws: int = Field(default=500, ge=20, description="demand draws the plan is optimized on")
     time_limit_s: float = Field(default=60.0, gt=0, description="seconds for the optimizer")
+    explore: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=0.03,
+        description="share of the places that draw their price by lot, where that teaches most for its cost",
+    )
     offers_per_customer: int = Field(default=5, ge=1, description="offers listed for each customer")
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from flashlift import artifacts, demand
+from flashlift import artifacts, demand, pipeline, planning
 from flashlift.cli import app
 from flashlift.events import open_store
 from flashlift.planning import load_plan
@@ -144,6 +144,30 @@ def test_a_deleted_plan_is_made_again(shop: Path) -> None:
     shutil.rmtree(shop / "work" / "plan")
     flashlift("plan", "-s", shop / "flashlift.toml")
     assert load_plan(shop / "work" / "plan").plan == before
+
+
+def test_prices_by_lot_are_in_the_plan_and_its_files(shop: Path, tmp_path: Path) -> None:
+    """A share of the places draws its price; the files name the propensity, and every check and proof still holds."""
+    text = (shop / "flashlift.toml").read_text()
+    settings = tmp_path / "explore.toml"
+    text = text.replace("positions = ", "positions = 4").replace("[campaign]\n", "[campaign]\nexplore = 0.03\n", 1)
+    settings.write_text(
+        text.replace('work = "work"', f'work = "{shop / "work"}"').replace("tables/", f"{shop}/tables/")
+    )
+    said = flashlift("plan", "-s", settings).output
+    work = shop / "work"
+    table = pl.read_csv(work / "plan.csv")
+    lots = pl.read_csv(work / "exploration.csv")
+    assert (table["propensity"] < 1.0).sum() == lots["drawn"].sum() == lots["planned"].sum() > 0
+    assert "offers draw their price by lot" in said
+    document = pipeline.PlanDocument.model_validate_json((work / "plan.json").read_text())
+    assert [one.model_dump()["price"] for one in document.exploration] == pytest.approx(
+        lots["price"].to_list(), abs=1e-4
+    )
+    assert planning.recheck(work / "plan").broken == ()
+    assert planning.reprove(work / "plan").broken == ()
+    flashlift("plan", "-s", shop / "flashlift.toml")
+    assert not (work / "exploration.csv").exists()
 
 
 def test_a_plan_is_approved_changed_compared_and_rejected(shop: Path, tmp_path: Path) -> None:

@@ -73,5 +73,6 @@ def planned(
         design="No test.",
         sensitivity="",
         stock=None,
+        exploration=pl.DataFrame(),
         picks=pl.DataFrame(),
     )  # fmt: skip

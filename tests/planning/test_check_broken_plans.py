@@ -132,6 +132,8 @@ KINDS: dict[str, Callable[[Case], tuple[Case, Finding]]] = {
         ("discount", c.where, 0.05),
     ),
     "discount no number": lambda c: (c.with_offer(discount_frac=NAN), ("discount", c.where, INF)),
+    "propensity above one": lambda c: (c.with_offer(propensity=1.5), ("propensity", c.where, 0.5)),
+    "propensity no number": lambda c: (c.with_offer(propensity=None), ("propensity", c.where, INF)),
     "quota zero": lambda c: (c.with_offer(quota=0), ("quota", c.where, 1.0)),
     "quota negative": lambda c: (c.with_offer(quota=-7), ("quota", c.where, 8.0)),
     "quota not whole": lambda c: (c.with_offer(quota=c.offer.quota + 0.25), ("quota", c.where, 0.25)),

@@ -35,8 +35,12 @@ def test_a_few_places_draw_their_price_and_the_rest_stay() -> None:
     assert places["propensity"].to_list() == [1.0] * 3
     assert places["drawn"].to_list() == [1] * 3
     assert places["len"].to_list() == [2] * 3
+    assert found.lots.group_by("item_id", "slot_id").agg(pl.col("planned").sum())["planned"].to_list() == [1] * 3
+    by_lot = {(one.item_id, one.slot_id): one.price for one in found.plan.offers if one.propensity == 0.5}
+    assert by_lot == {(one["item_id"], one["slot_id"]): one["price"] for one in found.lots.filter("drawn").to_dicts()}
+    assert {one.propensity for one in plan.offers} == {1.0}
     changed = [(a, b) for a, b in zip(plan.offers, found.plan.offers, strict=True) if a != b]
-    assert len(changed) <= 3
+    assert len(changed) == 3  # a lot that drew the plan's own price differs by its propensity
     assert {a.item_id for a, _ in changed} <= set(places["item_id"])
     mean = found.lots.group_by("item_id").agg(pl.col("expected_value").mean())["expected_value"].sum()
     own = sum(offer.expected_value for offer in plan.offers if offer.item_id in set(places["item_id"]))

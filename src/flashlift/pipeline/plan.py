@@ -105,13 +105,14 @@ def _plan(settings: Settings, shop: Shop, picks: Picks, inputs: str, progress: P
     campaign = picks.within(settings.build_campaign(shop.split.test_end))
     items = _with_facts(sale_items(settings, shop, campaign), campaign, settings, shop)
     model = demand.FittedDemand.load(shop.folder / "demand")
-    seen, unseen = (
-        model.draw(items, campaign.slots, c.n_draws, rng=rng) for rng in np.random.default_rng(seed).spawn(2)
-    )
+    *both, lots = np.random.default_rng(seed).spawn(3)
+    seen, unseen = (model.draw(items, campaign.slots, c.n_draws, rng=rng) for rng in both)
     few = model.draw(items, campaign.slots, QUOTA_DRAWS, rng=np.random.default_rng(seed))
     best, proof = planning.solve_certified(
         campaign, items, seen, time_limit_s=c.time_limit_s, seed=seed, progress=progress
     )
+    explored = planning.explore(best, campaign, items, proof, share=c.explore, rng=lots)
+    best = explored.plan
     verdict = planning.save_plan(
         best,
         campaign,
@@ -138,6 +139,7 @@ def _plan(settings: Settings, shop: Shop, picks: Picks, inputs: str, progress: P
         artifacts.write_text(shop.folder / "stock.csv", spreadsheet(order["stock"]))
     return order | {
         "table": table,
+        "exploration": _tell_lots(shop, explored),
         "picks": picks.to_polars(),
         "sensitivity": sensitivity(best, campaign, items, unseen, _placebo(shop)),
         "comparison": _compare(verdict, campaign, items, seen, unseen, few),
@@ -148,6 +150,16 @@ def _plan(settings: Settings, shop: Shop, picks: Picks, inputs: str, progress: P
             {"text": [_design(settings, shop, best, campaign, items, unseen, expected(verdict).value)]}
         ),
     }
+
+
+def _tell_lots(shop: Shop, explored: planning.Explored) -> pl.DataFrame:
+    """Write exploration.csv where prices were drawn by lot."""
+    path = shop.folder / "exploration.csv"
+    if explored.lots.is_empty():
+        path.unlink(missing_ok=True)
+    else:
+        artifacts.write_text(path, spreadsheet(explored.lots))
+    return explored.lots
 
 
 def _with_facts(items: pl.DataFrame, campaign: Campaign, settings: Settings, shop: Shop) -> pl.DataFrame:

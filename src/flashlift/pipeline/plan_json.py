@@ -41,6 +41,9 @@ class OfferLine(_Part):
     per_customer: int | None = Field(
         default=None, description="units that a customer may buy at most; null: any number"
     )
+    propensity: float = Field(
+        default=1.0, description="probability with which the price was drawn; below 1 where it was drawn by lot"
+    )
     expected_units: float | None = Field(description="mean units sold within the quota, on the planner's draws")
     expected_value: float | None = Field(description="incremental profit of the offer alone, on the planner's draws")
     cost_assumed: bool | None = Field(description="the unit cost is an assumption of the settings")
@@ -52,9 +55,8 @@ class OfferLine(_Part):
         """The offer as planning knows it; a null figure is NaN."""
         names = ("price", "discount_frac", "expected_units", "expected_value")
         figures: dict[str, Any] = {name: math.nan if (v := getattr(self, name)) is None else v for name in names}
-        return Offer(
-            item_id=self.item_id, slot_id=self.slot_id, quota=self.quota, per_customer=self.per_customer, **figures
-        )
+        kept = {name: getattr(self, name) for name in ("item_id", "slot_id", "quota", "per_customer", "propensity")}
+        return Offer(**kept, **figures)
 
 
 class State(_Part):
@@ -130,6 +132,19 @@ class Verdict(_Part):
     penalties: float = Field(description="what that costs in the optimizer's objective; no part of `value`")
 
 
+class Lot(_Part):
+    """A price that could have been drawn for an offer of the plan."""
+
+    item_id: str
+    slot_id: str
+    price: float
+    propensity: float = Field(description="probability of being drawn")
+    planned: bool = Field(description="the price of the best plan")
+    drawn: bool = Field(description="the price that runs")
+    expected_units: float
+    expected_value: float
+
+
 class Beside(_Part):
     """The plan or a rule of thumb, within the same limits, on the same fresh draws; all null where a rule fails."""
 
@@ -159,6 +174,7 @@ class PlanDocument(_Part):
     optimizer: Optimizer
     campaign: Campaign
     offers: list[OfferLine] = Field(description="by slot, then by value")
+    exploration: list[Lot] = Field(description="prices drawn by lot, all that could have been; empty: none")
     comparison: list[Beside] = Field(description="the plan first, then rules of thumb")
     test: str = Field(description="the test that will judge the plan, in words")
     sensitivity: str = Field(description="how strong a hidden cause would turn the plan, in words")
@@ -180,6 +196,7 @@ def plan_json(planned: Planned, settings: Settings) -> str:
         ),
         campaign=Campaign(timezone=settings.campaign.timezone, **campaign_to_json(planned.campaign)),
         offers=[OfferLine(**row) for row in planned.table.iter_rows(named=True)],
+        exploration=[Lot(**row) for row in planned.exploration.iter_rows(named=True)],
         comparison=[Beside(**row) for row in planned.comparison.iter_rows(named=True)],
         test=planned.design,
         sensitivity=planned.sensitivity,

@@ -28,6 +28,7 @@ class Planned:
         design: the test, in words.
         sensitivity: how strong a hidden cause would turn the plan, in words; empty for an empty plan.
         stock: units to order of each item; None where the campaign does not ask for it.
+        exploration: prices drawn by lot (`flashlift.planning.Explored.lots`); no rows where none was.
         picks: what people pinned and forbade (`flashlift.pipeline.picks`), a row each.
     """
 
@@ -39,6 +40,7 @@ class Planned:
     design: str
     sensitivity: str
     stock: pl.DataFrame | None
+    exploration: pl.DataFrame
     picks: pl.DataFrame
 
     @property
@@ -106,6 +108,7 @@ def read_planned(work: Path) -> Planned:
         design=frames["design"]["text"].item(),
         sensitivity=frames["sensitivity"]["text"].item(),
         stock=frames.get("stock"),
+        exploration=frames["exploration"],
         picks=frames["picks"],
     )
 

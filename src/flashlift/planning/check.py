@@ -41,6 +41,7 @@ A soft limit that is broken is no fault of the plan, and is told apart, with wha
 | demand | units | the draws give no finite number of units for the offer |
 | costs | fraction | the campaign's costs are no costs, so that no plan has a value |
 | expected units, expected value | units, currency | stated less recomputed |
+| propensity | fraction | of the price drawn by lot: no number, or no probability |
 | objective | currency | stated less the sum of the expected values less the penalties of soft limits |
 | bound | currency | how far the objective is above it |
 | gap | fraction | stated less (bound - objective) / scale, the scale being the objective's size and at least 1 |

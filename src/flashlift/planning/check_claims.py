@@ -44,7 +44,7 @@ def claims_broken(plan: Plan, penalties: float = 0.0) -> list[Broken]:
 
 
 def _offer(offer: Offer) -> Iterator[Broken]:
-    """Units between none and the quota, and a value that is a number."""
+    """Units between none and the quota, a value that is a number, and a propensity that is a probability."""
     units, quota = number(offer.expected_units), number(offer.quota)
     low, high = excess(0.0, units, EXACT), excess(units, quota, EXACT * max(1.0, abs(quota)))
     if low is not None:
@@ -54,6 +54,9 @@ def _offer(offer: Offer) -> Iterator[Broken]:
         yield Broken(limit="expected units", where=place(offer), amount=high, unit="units")
     if not math.isfinite(number(offer.expected_value)):
         yield Broken(limit="expected value", where=place(offer), amount=math.inf, unit="currency")
+    if not 0.0 < (chance := number(offer.propensity)) <= 1.0:
+        amount = max(-chance, chance - 1.0) if math.isfinite(chance) else math.inf
+        yield Broken(limit="propensity", where=place(offer), amount=amount, unit="fraction")
 
 
 def _objective(plan: Plan, penalties: float) -> Iterator[Broken]:

@@ -68,7 +68,8 @@ class Explained:
         best = self._offers.sort("worth", "item", descending=[True, False]).unique("item", keep="first")
         best = best.with_columns(item_id=ids.gather(best["item"]), slot_id=pl.Series(slots).gather(best["slot"]))
         outside = best.filter(~pl.col("item_id").is_in(list(inside))).sort("worth", "item", descending=[True, False])
-        return outside.head(n).select("item_id", "slot_id", "price", "value", short=(0.0 - pl.col("worth")).clip(0.0))
+        short = (0.0 - pl.col("worth")).clip(0.0) + 0.0  # no -0
+        return outside.head(n).select("item_id", "slot_id", "price", "value", short=short)
 
     def _inside(self, offer: Offer, row: int, mine: pl.DataFrame) -> str:
         slot = [one.slot_id for one in self.campaign.slots].index(offer.slot_id)

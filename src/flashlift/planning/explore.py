@@ -13,6 +13,7 @@ information per cost while the share of the places and, whatever is drawn, every
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from flashlift.domain import OPTIMAL_GAP_FRAC, Campaign, Offer, Plan, PlanStatus
 from flashlift.errors import SettingsError
 from flashlift.planning.certificate import Certificate
 from flashlift.planning.check import check
+from flashlift.planning.finding import place
 from flashlift.protocols import FloatArray
 from flashlift.schema import SaleItems
 
@@ -36,8 +38,8 @@ class Explored:
 
     Args:
         plan: the plan as drawn; its gap includes what the exploration costs.
-        lots: `item_id`, `slot_id`, `price`, `propensity`, `drawn`, `expected_units`, `expected_value`: a row for each
-            price that could have been drawn.
+        lots: `item_id`, `slot_id`, `price`, `propensity`, `planned` (the best plan's own price), `drawn`,
+            `expected_units`, `expected_value`: a row for each price that could have been drawn.
         cost: expected profit given up, the mean over the draws, in shop currency.
     """
 
@@ -76,7 +78,7 @@ def explore(
         raise SettingsError(f"A lot among {n_prices} prices draws nothing. Allow 2 or more.")
     most = int(share * sum(slot.positions for slot in campaign.slots) + 1e-9)
     ranked = sorted(
-        (lot for offer in plan.offers if (lot := _lot(offer, campaign, items, certificate, n_prices)) is not None),
+        _lots(plan, campaign, items, certificate, n_prices) if most else [],
         key=lambda lot: (-lot.information / max(lot.cost, 1e-9), lot.prices[0].item_id, lot.prices[0].slot_id),
     )
     taken: list[_Lot] = []
@@ -88,14 +90,15 @@ def explore(
             taken.append(lot)
     drawn = {}
     for lot in taken:
-        drawn[lot.prices[0]] = lot.prices[int(rng.integers(len(lot.prices)))]
+        one = lot.prices[int(rng.integers(len(lot.prices)))]
+        drawn[lot.prices[0]] = replace(one, propensity=1.0 / len(lot.prices))
     after = tuple(drawn.get(offer, offer) for offer in offers)
     objective = float(sum(offer.expected_value for offer in after)) - check(after, campaign, items).penalties
     gap = max(plan.bound - objective, 0.0) / max(abs(objective), 1.0)
     status = plan.status if gap <= OPTIMAL_GAP_FRAC else PlanStatus.TIME_LIMITED  # near the optimum no more
     return Explored(
         plan=replace(plan, offers=after, objective=objective, gap_frac=gap, status=status) if taken else plan,
-        lots=_table(taken, set(drawn.values())),
+        lots=_table(taken, {place(one): one.price for one in drawn.values()}),
         cost=float(sum(lot.cost for lot in taken)),
     )
 
@@ -109,15 +112,25 @@ class _Lot:
     cost: float
 
 
-def _lot(offer: Offer, campaign: Campaign, items: pl.DataFrame, certificate: Certificate, n: int) -> _Lot | None:
+def _lots(plan: Plan, campaign: Campaign, items: pl.DataFrame, certificate: Certificate, n: int) -> Iterator[_Lot]:
+    """A lot for each offer that has another price in its place."""
+    rows = {item: row for row, item in enumerate(items[SaleItems.item_id.name])}
+    slots = {one.slot_id: number for number, one in enumerate(campaign.slots)}
+    keys = [(rows[offer.item_id], slots[offer.slot_id]) for offer in plan.offers]
+    wanted = pl.DataFrame(keys, schema={"item": pl.UInt32, "slot": pl.UInt16}, orient="row").unique()
+    cells = certificate.cells.join(wanted, on=["item", "slot"], how="semi").partition_by("item", "slot", as_dict=True)
+    list_price = items[SaleItems.list_price.name].to_numpy()
+    for offer, key in zip(plan.offers, keys, strict=True):
+        lot = _lot(offer, float(list_price[key[0]]), cells[key], n) if key in cells else None
+        if lot is not None:
+            yield lot
+
+
+def _lot(offer: Offer, list_price: float, cells: pl.DataFrame, n: int) -> _Lot | None:
     """The prices nearest in profit to the plan's own, or None where there is no other."""
-    row = items[SaleItems.item_id.name].to_list().index(offer.item_id)
-    slot = [one.slot_id for one in campaign.slots].index(offer.slot_id)
-    cells = certificate.cells.filter(pl.col("item") == row, pl.col("slot") == slot)
     others = cells.filter((pl.col("price") - offer.price).abs() > 0.005, pl.col("units") > 0.0)
     if not others.height:
         return None
-    list_price = float(items[SaleItems.list_price.name][row])
     near = others.sort("value", descending=True).head(n - 1)
     prices = (
         offer,
@@ -166,19 +179,30 @@ def _keeps_limits(offers: list[Offer], lots: list[_Lot], campaign: Campaign, ite
     return kept(worst) and all(kept({newest[0]: one}) for one in newest)
 
 
-def _table(lots: list[_Lot], drawn: set[Offer]) -> pl.DataFrame:
+def _table(lots: list[_Lot], drawn: dict[str, float]) -> pl.DataFrame:
+    """Every price of every lot; `drawn` is the price drawn in each place."""
     schema = {
         "item_id": pl.String,
         "slot_id": pl.String,
         "price": pl.Float64,
         "propensity": pl.Float64,
+        "planned": pl.Boolean,
         "drawn": pl.Boolean,
         "expected_units": pl.Float64,
         "expected_value": pl.Float64,
     }
     rows = [
-        (o.item_id, o.slot_id, o.price, 1.0 / len(lot.prices), o in drawn, o.expected_units, o.expected_value)
+        (
+            offer.item_id,
+            offer.slot_id,
+            offer.price,
+            1.0 / len(lot.prices),
+            offer is lot.prices[0],
+            offer.price == drawn[place(offer)],
+            offer.expected_units,
+            offer.expected_value,
+        )
         for lot in lots
-        for o in lot.prices
+        for offer in lot.prices
     ]
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -21,6 +21,7 @@ def offers_frame(offers: tuple[Offer, ...]) -> pl.DataFrame:
         "expected_units": pl.Float64,
         "expected_value": pl.Float64,
         "per_customer": pl.Int64,
+        "propensity": pl.Float64,
     }
     return pl.DataFrame({name: [getattr(offer, name) for offer in offers] for name in schema}, schema=schema)
 
@@ -51,4 +52,5 @@ def plan_table(plan: Plan, campaign: Campaign, items: pl.DataFrame) -> pl.DataFr
     )
     first = ["slot_id", "start", "end", "item_id", "title", "category", "list_price", "price", "discount_frac"]
     stated = ["per_customer"] if any(offer.per_customer is not None for offer in plan.offers) else []
-    return joined.select(*first, "quota", *stated, "expected_units", "expected_value")
+    drawn = ["propensity"] if any(offer.propensity != 1.0 for offer in plan.offers) else []
+    return joined.select(*first, "quota", *stated, "expected_units", "expected_value", *drawn)
