@@ -15,8 +15,8 @@ from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
 from flashlift.domain import Campaign, Plan
 from flashlift.errors import ArtifactError, InfeasibleError
 from flashlift.limits import Appearances, Budget, CategoryCount
-from flashlift.planning import Certificate, reprove, save_plan, solve_certified, verify
-from flashlift.planning.certificate import load_certificate
+from flashlift.planning import Certificate, check, explore, reprove, save_plan, solve_certified, verify
+from flashlift.planning.certificate import NARROW_PRICE, load_certificate
 
 solving = sys.modules["flashlift.planning.solve"]
 
@@ -100,6 +100,25 @@ def test_lies_are_found() -> None:
     assert "bound" in findings(world, replace(plan, objective=10.0 * plan.objective + 100.0), certificate)
     twice = replace(plan, offers=(*plan.offers, plan.offers[0]))
     assert "listed twice" in findings(world, twice, certificate)
+
+
+def test_prices_in_single_precision_are_exact_to_the_cent() -> None:
+    cents = np.arange(0, int(NARROW_PRICE) * 100, 7)
+    assert np.array_equal(np.rint((cents / 100.0).astype(np.float32).astype(np.float64) * 100.0), cents)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e5])
+def test_offers_of_a_large_campaign_are_found_in_its_table(scale: float) -> None:
+    """Prices of a hundred thousand and more are told apart to the cent as well."""
+    world = shop()
+    dear = world.items.with_columns((pl.col("list_price", "unit_cost") * scale).round(2))
+    world = replace(world, items=dear, campaign=replace(world.campaign, limits=(Appearances(),)))
+    plan, certificate = certified(world, direct=False)
+    assert certificate.cells.schema["price"] == (pl.Float32 if scale == 1.0 else pl.Float64)
+    assert plan.offers
+    assert findings(world, plan, certificate) == set()
+    drawn = explore(plan, world.campaign, world.items, certificate, share=0.03, rng=np.random.default_rng(0))
+    assert check(drawn.plan, world.campaign, world.items, planned_on=world.draws).broken == ()
 
 
 def test_a_price_beyond_the_penalty_is_no_proof() -> None:

@@ -34,6 +34,7 @@ __all__ = [
 KIND = "certificate"
 BY_SCHEDULE = ("appearances[", "cool-down[", "one price[")
 PRICES = {"row": pl.String, "price": pl.Float64}
+NARROW_PRICE = 100_000.0  # below it single precision errs by less than half a cent
 CELLS = {
     "item": pl.UInt32,
     "slot": pl.UInt16,
@@ -78,8 +79,13 @@ def cells_of_columns(columns: Columns) -> pl.DataFrame:
 
 
 def cells_of_grid(grid: Grid, price: FloatArray) -> pl.DataFrame:
-    """Table of cells of a large one; values are those of the grid, in single precision."""
+    """Table of cells of a large one; values are those of the grid, in single precision.
+
+    So are prices where that tells cents apart; who reads them rounds to cents.
+    """
     narrow = CELLS | {"value": pl.Float32, "units": pl.Float32}
+    if price.max(initial=0.0) < NARROW_PRICE:
+        narrow["price"] = pl.Float32
 
     def part(items: IntArray) -> pl.DataFrame:
         item, slot, step = np.nonzero(np.isfinite(grid.value[items[0] : items[-1] + 1]))

@@ -137,7 +137,7 @@ def explain(plan: Plan, campaign: Campaign, items: pl.DataFrame, certificate: Ce
         raise InputError(
             f"The certificate is not of this campaign: {broken[0].limit} {broken[0].where}. Plan the campaign again."
         )
-    cells = certificate.cells
+    cells = certificate.cells.with_columns(pl.col("price").cast(pl.Float64).round(2))
     tolls = Tolls.of(rows, items.height, len(campaign.slots))
     item, slot = (cells[name].to_numpy().astype(np.int64) for name in ("item", "slot"))
     units, quota = (cells[name].to_numpy().astype(np.float64) for name in ("units", "quota"))

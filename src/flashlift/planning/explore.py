@@ -118,7 +118,9 @@ def _lots(plan: Plan, campaign: Campaign, items: pl.DataFrame, certificate: Cert
     slots = {one.slot_id: number for number, one in enumerate(campaign.slots)}
     keys = [(rows[offer.item_id], slots[offer.slot_id]) for offer in plan.offers]
     wanted = pl.DataFrame(keys, schema={"item": pl.UInt32, "slot": pl.UInt16}, orient="row").unique()
-    cells = certificate.cells.join(wanted, on=["item", "slot"], how="semi").partition_by("item", "slot", as_dict=True)
+    found = certificate.cells.join(wanted, on=["item", "slot"], how="semi")
+    found = found.with_columns(pl.col("price").cast(pl.Float64).round(2))
+    cells = found.partition_by("item", "slot", as_dict=True)
     list_price = items[SaleItems.list_price.name].to_numpy()
     for offer, key in zip(plan.offers, keys, strict=True):
         lot = _lot(offer, float(list_price[key[0]]), cells[key], n) if key in cells else None

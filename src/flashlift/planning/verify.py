@@ -112,7 +112,9 @@ def _stated(plan: Plan, campaign: Campaign, items: pl.DataFrame, cells: pl.DataF
     )
     keys = pl.struct(pl.col("item").cast(pl.Int64), pl.col("slot").cast(pl.Int64))
     some = cells.filter(pl.col("item").is_in(wanted["item"].unique().cast(pl.UInt32).implode())).with_columns(
-        keys.struct.field("item"), keys.struct.field("slot"), cents=(pl.col("price") * 100.0).round().cast(pl.Int64)
+        keys.struct.field("item"),
+        keys.struct.field("slot"),
+        cents=(pl.col("price").cast(pl.Float64) * 100.0).round().cast(pl.Int64),
     )
     found = wanted.join(some, on=["item", "slot", "cents"], how="left").unique("offer", keep="first").sort("offer")
     for offer, row in zip(known, found.iter_rows(named=True), strict=True):
@@ -145,7 +147,7 @@ def _best_schedules(campaign: Campaign, items: pl.DataFrame, cells: pl.DataFrame
         at, row = np.unique(part["item"].to_numpy().astype(np.int64), return_inverse=True)
         slot = part["slot"].to_numpy().astype(np.int64)
         units, quota = (part[name].to_numpy().astype(np.float64) for name in ("units", "quota"))
-        given = list_price[at][row] - part["price"].to_numpy()
+        given = list_price[at][row] - part["price"].cast(pl.Float64).round(2).to_numpy()
         worth = part["value"].to_numpy() - tolls.of_offers(at[row], slot, units, given, quota)
         best = np.full((len(at), len(campaign.slots)), -np.inf)
         np.maximum.at(best, (row, slot), worth)
