@@ -167,7 +167,9 @@ class ReserveSettings(Section):
 class ChangeSettings(Section):
     """How far the plan may move from the last approved one."""
 
-    items: list[str] = Field(min_length=1, description="item ids of the approved plan")
+    items: list[str] = Field(
+        default=[], description="item ids of the approved plan; default: those of the plan that was approved last"
+    )
     new: int | None = Field(default=None, ge=0, description="at most so many offers of other items")
     kept: int = Field(default=0, ge=0, description="at least so many offers of these items")
     penalty: Penalty | None = None

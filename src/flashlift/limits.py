@@ -216,7 +216,7 @@ class MaxChange:
     """How far a plan may move from the last approved one, by item.
 
     Args:
-        item_ids: items of the approved plan.
+        item_ids: items of the approved plan; in the settings of a shop, none stands for the plan approved last.
         new: at most so many offers are of other items; None: any number.
         kept: at least so many offers are of these items.
         penalty: of each offer beyond these bounds, in shop currency; None: none is allowed.

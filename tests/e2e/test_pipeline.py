@@ -170,6 +170,27 @@ def test_prices_by_lot_are_in_the_plan_and_its_files(shop: Path, tmp_path: Path)
     assert not (work / "exploration.csv").exists()
 
 
+def test_a_plan_stays_near_the_approved_one(shop: Path, tmp_path: Path) -> None:
+    settings, work = shop / "flashlift.toml", shop / "work"
+    flashlift("plan", "-s", settings)
+    before = pl.read_csv(work / "plan.csv")["item_id"].to_list()
+    flashlift("approve", "-s", settings, "--by", "Ann")
+    text = settings.read_text()
+    settings.write_text(text.replace("[campaign]\n", "[campaign]\nchange = { new = 1 }\n", 1))
+    try:
+        assert "State: approved by Ann" in flashlift("plan", "-s", settings).output  # the same plan, kept as it is
+        forbidden = tmp_path / "forbidden.csv"
+        forbidden.write_text("item_id\n" + "\n".join(before[:3]) + "\n")
+        assert "State: draft" in flashlift("plan", "-s", settings, "--forbid", forbidden).output
+        after = pl.read_csv(work / "plan.csv")["item_id"].to_list()
+        assert len(set(after) - set(before)) == 1
+        flashlift("report", "-s", settings)
+        assert pl.read_csv(work / "plan.csv")["item_id"].to_list() == after
+    finally:
+        settings.write_text(text)
+        (work / "plan.decisions.jsonl").unlink()
+
+
 def test_a_plan_is_approved_changed_compared_and_rejected(shop: Path, tmp_path: Path) -> None:
     """An approval is of one plan: with an item forbidden it is a draft, and found again it is approved as before."""
     settings, work = shop / "flashlift.toml", shop / "work"

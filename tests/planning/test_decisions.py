@@ -16,7 +16,17 @@ from flashlift import artifacts
 from flashlift.domain import Campaign, Plan
 from flashlift.errors import ArtifactError, FlashliftError, InputError
 from flashlift.limits import Appearances, Excluded
-from flashlift.planning import Decision, approve, best_sellers, decisions, load_plan, reject, save_plan, standing
+from flashlift.planning import (
+    Decision,
+    approve,
+    approved_items,
+    best_sellers,
+    decisions,
+    load_plan,
+    reject,
+    save_plan,
+    standing,
+)
 
 AT = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 
@@ -45,6 +55,23 @@ def test_a_plan_is_a_draft_until_somebody_decides(tmp_path: Path) -> None:
     assert made.sentence == "approved by Ann on 2026-05-01 12:30 UTC: go"
     assert reject(tmp_path / "plan", by="Bo", at=AT) == state(tmp_path / "plan")
     assert [one.by for one in decisions(tmp_path / "plan")] == ["Ann", "Bo"]
+
+
+def test_the_items_of_the_plan_approved_last_are_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "plan"
+    assert approved_items(folder) == ()
+    write(folder)
+    mine = tuple(dict.fromkeys(offer.item_id for offer in load_plan(folder).plan.offers))
+    reject(folder, by="Ann")
+    assert approved_items(folder) == ()
+    approve(folder, by="Ann")
+    assert approved_items(folder) == mine != ()
+    reject(folder, by="Ann")
+    assert approved_items(folder) == ()
+    approve(folder, by="Ann")
+    history = folder.with_name("plan.decisions.jsonl")
+    history.write_text("".join(line.split(', "items"')[0] + "}\n" for line in history.read_text().splitlines()))
+    assert approved_items(folder) == ()  # a history of before items were kept
 
 
 def test_the_same_plan_made_again_stays_approved_and_another_is_a_draft(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import polars as pl
 
 from flashlift.domain import Campaign
 from flashlift.errors import InputError
-from flashlift.limits import Excluded, Pinned
+from flashlift.limits import Excluded, Limit, MaxChange, Pinned
 from flashlift.pipeline.spreadsheet import unguarded
 from flashlift.schema import SaleItems
 
@@ -27,25 +27,33 @@ STEP = 1e-4  # a discount names the step of the ladder that it is so near to: fi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picks:
-    """Items that must run and items that must not."""
+    """Items that must run, items that must not, and items of the plan approved last, for a limit on change."""
 
     pinned: tuple[Pinned, ...] = ()
     forbidden: tuple[str, ...] = ()
+    approved: tuple[str, ...] = ()
 
     def to_polars(self) -> pl.DataFrame:
-        """One row for each: `kind` (`pinned` or `forbidden`), `item_id`, `slot_id`, `discount_frac`."""
+        """One row for each: `kind` (`pinned`, `forbidden`, `approved`), `item_id`, `slot_id`, `discount_frac`."""
         rows = [{"kind": "pinned", **asdict(pick)} for pick in self.pinned]
-        rows += [{"kind": "forbidden", **asdict(Pinned(item_id=item))} for item in self.forbidden]
+        for kind, items in (("forbidden", self.forbidden), ("approved", self.approved)):
+            rows += [{"kind": kind, **asdict(Pinned(item_id=item))} for item in items]
         schema = dict.fromkeys(("kind", "item_id", "slot_id"), pl.String)
         return pl.DataFrame(rows, schema={**schema, "discount_frac": pl.Float64})
 
     def within(self, campaign: Campaign) -> Campaign:
-        """The campaign with these limits beside its own; all that is forbidden is one limit."""
-        if self == Picks():
-            return campaign
-        own = [limit for limit in campaign.limits if not isinstance(limit, Excluded)]
+        """The campaign with these limits beside its own; all that is forbidden is one limit.
+
+        A limit on change that names no plan is about the one approved last, and holds nothing before there is one.
+        """
+        own: list[Limit] = []
+        for limit in campaign.limits:
+            if isinstance(limit, MaxChange) and not limit.item_ids:
+                own += [replace(limit, item_ids=self.approved)] if self.approved else []
+            elif not (isinstance(limit, Excluded) and self.forbidden):
+                own.append(limit)
         out = dict.fromkeys([*_excluded_by_settings(campaign), *self.forbidden])
-        excluded = (Excluded(item_ids=tuple(out)),) if out else ()
+        excluded = (Excluded(item_ids=tuple(out)),) if self.forbidden else ()
         return replace(campaign, limits=(*own, *excluded, *self.pinned))
 
     @classmethod
@@ -55,6 +63,7 @@ class Picks:
         return cls(
             pinned=tuple(Pinned(**row) for row in rows),
             forbidden=tuple(table.filter(kind="forbidden")["item_id"]),
+            approved=tuple(table.filter(kind="approved")["item_id"]),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,11 +44,12 @@ def plan(
     Args:
         settings: of the shop.
         progress: told how far it is.
-        picks: items pinned and forbidden beside the settings; none if left out.
+        picks: items pinned and forbidden beside the settings; none if left out, and a limit on change is then about the
+            plan approved last.
         places: where to write the plan beside plan.csv, .parquet, .json and .ics in the work folder.
     """
     check_places(places)
-    shop, picks = Shop.open(settings), picks or Picks()
+    shop, picks = Shop.open(settings), picks or read_picks_of(settings, None, None)
     trained = shop.need("demand"), shop.evidence("behavior")
 
     def work(inputs: str) -> dict[str, pl.DataFrame]:
@@ -62,22 +64,24 @@ def plan(
 
 
 def read_picks_of(settings: Settings, pin: Path | None, forbid: Path | None) -> Picks:
-    """Read the files of pinned and forbidden items (`flashlift.pipeline.picks`) for this shop and campaign.
+    """Read the files of pinned and forbidden items (`flashlift.pipeline.picks`) and what the approved plan holds.
 
     Raises:
         InputError: a file, a row or a value that cannot be used.
         ArtifactError: nothing was ingested yet.
     """
+    approved = planning.approved_items(settings.shop.work / "plan") if settings.campaign.change is not None else ()
     if pin is None and forbid is None:
-        return Picks()
+        return Picks(approved=approved)
     shop = Shop.open(settings)
-    return read_picks(
+    picks = read_picks(
         pin,
         forbid,
         campaign=settings.build_campaign(shop.split.test_end),
         items=_for_sale(settings, shop),
         known=set(shop.tables.items[SaleItems.item_id.name]),
     )
+    return replace(picks, approved=approved)
 
 
 def sale_items(settings: Settings, shop: Shop, campaign: Campaign) -> pl.DataFrame:

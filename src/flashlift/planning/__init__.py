@@ -2,7 +2,7 @@
 
 from flashlift.planning.certificate import Certificate
 from flashlift.planning.check import check
-from flashlift.planning.decisions import Decision, approve, decisions, reject, standing
+from flashlift.planning.decisions import Decision, approve, approved_items, decisions, reject, standing
 from flashlift.planning.desk import Desk
 from flashlift.planning.differences import Differences, differences
 from flashlift.planning.explain import Explained, explain
@@ -27,6 +27,7 @@ __all__ = [
     "SavedPlan",
     "Verdict",
     "approve",
+    "approved_items",
     "best_sellers",
     "check",
     "decisions",

@@ -18,7 +18,7 @@ from flashlift.errors import ArtifactError, FlashliftError, InputError
 from flashlift.planning.check import check
 from flashlift.planning.store import SavedPlan, load_plan
 
-__all__ = ["Decision", "approve", "decisions", "history_file", "reject", "standing"]
+__all__ = ["Decision", "approve", "approved_items", "decisions", "history_file", "reject", "standing"]
 
 State = Literal["approved", "rejected"]
 
@@ -34,6 +34,7 @@ class Decision:
         note: why, in words; may be empty.
         plan: digest of the plan that it is about (`SavedPlan.digest`).
         broken: limits and figures found wrong in that plan, which was approved all the same.
+        items: items of that plan, so that a later one may be held near it (`flashlift.limits.MaxChange`).
     """
 
     state: State
@@ -42,6 +43,7 @@ class Decision:
     note: str
     plan: str
     broken: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -126,6 +128,17 @@ def standing(folder: Path, saved: SavedPlan) -> Decision | None:
     return last[0] if last and last[0].plan == saved.digest else None
 
 
+def approved_items(folder: Path) -> tuple[str, ...]:
+    """Items of the plan of this folder that was approved last and not rejected after that; none without one.
+
+    Raises:
+        ArtifactError: a line of the history is damaged.
+    """
+    last = {one.plan: one for one in decisions(folder)}  # the last word on each plan
+    approved = [one for one in last.values() if one.state == "approved"]
+    return max(approved, key=lambda one: one.at).items if approved else ()
+
+
 def history_file(folder: Path) -> Path:
     """Where the decisions on the plans of a folder are kept."""
     return folder.with_name(f"{folder.name}.decisions.jsonl")
@@ -151,6 +164,7 @@ def _decide(
         note=note.strip(),
         plan=saved.digest,
         broken=broken,
+        items=tuple(dict.fromkeys(offer.item_id for offer in saved.plan.offers)),
     )
     line = asdict(decision) | {"at": decision.at.isoformat()}
     artifacts.append_line(history_file(folder), json.dumps(line, ensure_ascii=True))
@@ -167,7 +181,8 @@ def _read(line: str, place: str) -> Decision:
     try:
         fields = json.loads(line)
         at = datetime.fromisoformat(fields.pop("at"))
-        decision = Decision(at=at, broken=tuple(fields.pop("broken")), **fields)
+        broken, items = (tuple(fields.pop(name, ())) for name in ("broken", "items"))
+        decision = Decision(at=at, broken=broken, items=items, **fields)
         if decision.state not in get_args(State) or at.tzinfo is None:
             raise ValueError(f"state {decision.state!r} at {at}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -13,7 +13,7 @@ import polars as pl
 from flashlift import artifacts
 from flashlift.domain import Campaign, Costs, Estimate, Offer, Plan, PlanStatus, Slot
 from flashlift.errors import ArtifactError
-from flashlift.limits import Limit
+from flashlift.limits import Limit, MaxChange
 from flashlift.planning.certificate import Certificate, load_certificate, save_certificate
 from flashlift.planning.check import check
 from flashlift.planning.explain import Explained, explain
@@ -52,10 +52,12 @@ class SavedPlan:
     def digest(self) -> str:
         """Names what a decision is about: the offers, the campaign and the verdict, 32 hexadecimal digits.
 
-        When it was planned and what the optimizer proved do not enter: the same sale found again is the same sale.
+        When it was planned, what the optimizer proved and how near an earlier plan it had to stay do not enter: the
+        same sale found again is the same sale.
         """
         offers = [asdict(offer) for offer in self.plan.offers]
-        return artifacts.digest(offers, campaign_to_json(self.campaign), asdict(self.verdict))
+        rules = tuple(limit for limit in self.campaign.limits if not isinstance(limit, MaxChange))
+        return artifacts.digest(offers, campaign_to_json(replace(self.campaign, limits=rules)), asdict(self.verdict))
 
 
 def save_plan(
