@@ -27,6 +27,7 @@ from flashlift.limits import (
     PerCustomer,
     Pinned,
     ReferencePrice,
+    Rest,
     StockReserve,
 )
 from flashlift.settings import Settings, load_settings
@@ -171,6 +172,7 @@ def test_limits_become_those_of_the_campaign(tmp_path: Path) -> None:
     text = """
 [campaign]
 not_above_competitor = true
+rest_hours = 72
 [campaign.reference_price]
 policy = "own"
 days = 60
@@ -192,6 +194,7 @@ discount = 0.2
         MarginFloor(margin_frac=0.1),
         ReferencePrice(maximum_frac=0.5, policy="the merchant's own, 60 days"),
         NotAboveCompetitor(),
+        Rest(hours=72.0),
         Blackout(start=datetime(2030, 3, 7, 23, tzinfo=UTC), end=datetime(2030, 3, 9, tzinfo=UTC), category="wine"),
         Pinned(item_id="A-1", discount_frac=0.2),
     )

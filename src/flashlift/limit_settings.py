@@ -26,6 +26,7 @@ from flashlift.limits import (
     PerCustomer,
     Pinned,
     ReferencePrice,
+    Rest,
     SellThrough,
     StockReserve,
 )
@@ -190,6 +191,11 @@ class LimitSettings(Section):
     not_above_competitor: bool = Field(
         default=False, description="no price above the item's competitor_price, where that is known"
     )
+    rest_hours: float | None = Field(
+        default=None,
+        ge=0.0,
+        description="pause from an item's last sale before the campaign and to its next one after it (promotions)",
+    )
     blackouts: list[BlackoutSettings] = Field(default_factory=list)
     pinned: list[PinnedSettings] = Field(default_factory=list)
 
@@ -233,6 +239,8 @@ class LimitSettings(Section):
             yield self.reference_price.limit()
         if self.not_above_competitor:
             yield NotAboveCompetitor()
+        if self.rest_hours is not None:
+            yield Rest(hours=self.rest_hours)
         for d in self.blackouts:
             yield Blackout(start=_utc(d.start), end=_utc(d.end), item_ids=tuple(d.items), category=d.category)
         for p in self.pinned:

@@ -22,6 +22,7 @@ __all__ = [
     "PerCustomer",
     "Pinned",
     "ReferencePrice",
+    "Rest",
     "SellThrough",
     "SoftLimit",
     "StockReserve",
@@ -144,6 +145,17 @@ class NotAboveCompetitor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """No offer of an item within so many hours of a sale of it that is no part of the campaign.
+
+    An offer starts `hours` or more after the item's `last_sale_end` and ends `hours` or more before its
+    `next_sale_start`, columns of the items (schema SaleFacts). What is null or absent binds nothing.
+    """
+
+    hours: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Blackout:
     """No offer of these items, or of a category and everything below it, at any moment in [start, end), UTC.
 
@@ -238,6 +250,7 @@ Limit = (
     | Excluded
     | ReferencePrice
     | NotAboveCompetitor
+    | Rest
     | Blackout
     | Pinned
     | NeverTogether

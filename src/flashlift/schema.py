@@ -82,6 +82,8 @@ class SaleFacts(dy.Schema):
     item_id = dy.String(primary_key=True)
     reference_price = dy.Float64(nullable=True, min_exclusive=0.0)  # lowest of so many days before the sale
     competitor_price = dy.Float64(nullable=True, min_exclusive=0.0)
+    last_sale_end = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")  # of sales that began before this one
+    next_sale_start = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")  # of those that begin later
 
 
 class ItemHistory(dy.Schema):

@@ -28,6 +28,7 @@ from flashlift.limits import (
     PerCustomer,
     Pinned,
     ReferencePrice,
+    Rest,
     SellThrough,
     StockReserve,
 )
@@ -127,10 +128,12 @@ def with_facts(items: pl.DataFrame) -> pl.DataFrame:
     return items.with_columns(
         reference_price=pl.col("list_price") * cycle(items, 1.0, 0.9, 0.75, None),
         competitor_price=pl.col("list_price") * cycle(items, 0.85, None, 1.1),
+        last_sale_end=pl.lit(FRIDAY) + cycle(items, timedelta(hours=-20), None, timedelta(hours=3)),
+        next_sale_start=pl.lit(FRIDAY) + cycle(items, None, timedelta(days=2)),
     )
 
 
-def cycle(items: pl.DataFrame, *values: float | str | None) -> pl.Series:
+def cycle(items: pl.DataFrame, *values: float | str | timedelta | None) -> pl.Series:
     return pl.Series([values[k % len(values)] for k in range(items.height)])
 
 
@@ -166,6 +169,7 @@ def merchant_limits(draw: st.DrawFn, n_items: int, slots: tuple[Slot, ...], ladd
                 unknown_may_run=st.booleans(),
             ),
             st.just(NotAboveCompetitor()),
+            st.builds(Rest, hours=st.sampled_from([0.0, 3.0, 30.0])),
             st.builds(
                 lambda start, length, items, category: Blackout(
                     start=FRIDAY + timedelta(hours=start),

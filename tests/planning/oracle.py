@@ -29,6 +29,7 @@ from flashlift.limits import (
     PerCustomer,
     Pinned,
     ReferencePrice,
+    Rest,
     SellThrough,
     StockReserve,
 )
@@ -163,6 +164,16 @@ def _of_limit(  # noqa: PLR0911, PLR0912
         case NotAboveCompetitor():
             theirs = {o: rows[o.item_id].get("competitor_price") for o in offers}
             return {("competitor", _place(o)): o.price - price for o, price in theirs.items() if price is not None}
+        case Rest():
+            found = {}
+            for o in offers:
+                slot, row = slots[o.slot_id], rows[o.item_id]
+                if row.get("last_sale_end") is not None:
+                    found["rest", _place(o)] = limit.hours - _hours(row["last_sale_end"], slot.start)
+                if row.get("next_sale_start") is not None:
+                    to_next = limit.hours - _hours(slot.end, row["next_sale_start"])
+                    found["rest", _place(o)] = max(to_next, found.get(("rest", _place(o)), -np.inf))
+            return found
         case Blackout():
             return {
                 ("blackout", _place(o)): _hours(max(slot.start, limit.start), min(slot.end, limit.end))

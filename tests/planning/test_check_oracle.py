@@ -31,6 +31,7 @@ COUNTED = (
     "reference price",
     "competitor",
     "blackout",
+    "rest",
     "sell-through",
     "per customer",
     "change",

@@ -24,6 +24,7 @@ from flashlift.limits import (
     PerCustomer,
     Pinned,
     ReferencePrice,
+    Rest,
     SellThrough,
     StockReserve,
 )
@@ -82,6 +83,22 @@ def test_no_price_above_a_known_competitor() -> None:
     found = plan(NotAboveCompetitor(), items=items)
     theirs = dict(zip(items["item_id"], items["competitor_price"], strict=True))
     assert all(theirs[offer.item_id] is None or offer.price == 7.0 for offer in found.offers)
+
+
+def test_an_item_rests_after_its_last_sale_and_before_its_next_one() -> None:
+    """Slots on Friday and Saturday, 18 to 20 o'clock; sales that ended on Friday at noon, and that begin on Sunday."""
+    best = [offer.item_id for offer in plan().offers if offer.slot_id == "s0"]
+    ended = [FRIDAY - timedelta(hours=6) if f"i{k}" in best else None for k in range(N)]
+    items = shop(last_sale_end=ended)
+    assert live(plan(Rest(hours=6.0), items=items)) == live(plan())
+    for offer in (found := plan(Rest(hours=7.0), items=items)).offers:
+        assert offer.slot_id == "s1" or offer.item_id not in best
+    assert any(offer.item_id in best for offer in found.offers)
+    soon = shop(next_sale_start=[SLOTS[1].end + timedelta(hours=10)] * N)
+    assert {offer.slot_id for offer in plan(Rest(hours=11.0), items=soon).offers} == {"s0"}
+    assert plan(Rest(hours=1000.0)) == plan()
+    with pytest.raises(SettingsError, match="out of its range"):
+        plan(Rest(hours=-1.0))
 
 
 def test_a_blackout_closes_every_slot_that_it_touches() -> None:

@@ -33,6 +33,7 @@ from flashlift.limits import (
     PerCustomer,
     Pinned,
     ReferencePrice,
+    Rest,
     SellThrough,
     StockReserve,
 )
@@ -73,6 +74,7 @@ def test_every_kind_of_limit_survives(tmp_path: Path) -> None:
             Pinned(item_id="i0", discount_frac=0.1),
             ReferencePrice(minimum_frac=0.05, policy="ours"),
             NotAboveCompetitor(),
+            Rest(hours=72.0),
             FunderBudget(funder="b", amount=5.0, brand="c"),
             StockReserve(units=3, share=0.5),
             SellThrough(minimum_frac=0.5),

@@ -10,6 +10,7 @@ from flashlift.events.ingest import FileReport, IngestReport, ingest
 from flashlift.events.quality import Quality, quality
 from flashlift.events.reference_price import POLICIES, ReferencePolicy, reference_prices
 from flashlift.events.sale_items import ItemAssumptions, sale_items
+from flashlift.events.sales_around import sales_around
 from flashlift.events.sessions import sessionize
 from flashlift.events.source import EVENT_NAMES, Source
 from flashlift.events.split import before, time_split
@@ -36,6 +37,7 @@ __all__ = [
     "reference_prices",
     "rejected_rows",
     "sale_items",
+    "sales_around",
     "sessionize",
     "time_split",
 ]

@@ -174,6 +174,8 @@ def _with_facts(items: pl.DataFrame, campaign: Campaign, settings: Settings, sho
         tables.append(events.reference_prices(shop.tables, at=at, start=start, policy=rule))
     if asked.not_above_competitor:
         tables.append(events.competitor_prices(shop.tables, at=at))
+    if asked.rest_hours is not None:
+        tables.append(events.sales_around(shop.tables, start=campaign.slots[0].start))
     for table in tables:
         items = items.join(table, on=SaleFacts.item_id.name, how="left", maintain_order="left")
     return items

@@ -35,6 +35,7 @@ A soft limit that is broken is no fault of the plan, and is told apart, with wha
 | excluded | offers | an excluded item |
 | reference price | fraction | reduction on it missing or too much; no reference known |
 | competitor | currency | above the competitor's price |
+| rest | hours | missing between the offer and another sale of the item |
 | never together | offers | two items of a set at one moment |
 | always together | offers | an item missing where others of its set run |
 | blackout | hours | of the slot within a window that is closed to the item |

@@ -31,6 +31,8 @@ class ItemFacts:
     stock: float
     reference_price: float
     competitor_price: float
+    last_sale_end: datetime | None
+    next_sale_start: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,8 @@ def _items(offers: Sequence[Offer], items: pl.DataFrame) -> dict[str, ItemFacts]
             stock=number(row[SaleItems.stock.name]),
             reference_price=number(row.get(SaleFacts.reference_price.name)),
             competitor_price=number(row.get(SaleFacts.competitor_price.name)),
+            last_sale_end=row.get(SaleFacts.last_sale_end.name),
+            next_sale_start=row.get(SaleFacts.next_sale_start.name),
         )
         if times[row[key]] == 1 and _sound(facts):
             known[row[key]] = facts

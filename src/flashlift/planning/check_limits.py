@@ -30,6 +30,7 @@ from flashlift.limits import (
     PerCustomer,
     Pinned,
     ReferencePrice,
+    Rest,
     SellThrough,
     StockReserve,
 )
@@ -201,7 +202,7 @@ def _limit(
             yield from _change(limit, offers)
         case StockReserve() | PerCustomer():
             pass  # judged with the quotas, and with the tag of each offer
-        case SellThrough() | MarginFloor() | Excluded() | ReferencePrice() | NotAboveCompetitor() | Blackout():
+        case SellThrough() | MarginFloor() | Excluded() | ReferencePrice() | NotAboveCompetitor() | Rest() | Blackout():
             for offer in offers:
                 yield from offer_broken(limit, offer, _item(offer, facts), _slot(offer, facts))
         case _:  # a kind that is new here, or a name that is empty: not understood is not kept

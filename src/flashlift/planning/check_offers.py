@@ -17,6 +17,7 @@ from flashlift.limits import (
     NotAboveCompetitor,
     PerCustomer,
     ReferencePrice,
+    Rest,
     SellThrough,
 )
 from flashlift.planning.check_facts import ItemFacts
@@ -88,7 +89,7 @@ def tag_reach(campaign: Campaign) -> float:
 
 
 def offer_broken(
-    limit: SellThrough | MarginFloor | Excluded | ReferencePrice | NotAboveCompetitor | Blackout,
+    limit: SellThrough | MarginFloor | Excluded | ReferencePrice | NotAboveCompetitor | Rest | Blackout,
     offer: Offer,
     item: ItemFacts | None,
     slot: Slot | None,
@@ -97,9 +98,18 @@ def offer_broken(
     if isinstance(limit, Excluded):
         if offer.item_id in limit.item_ids:
             yield Broken(limit="excluded", where=place(offer), amount=1.0, unit="offers")
+    elif item is None:
         return
-    if item is None:
-        return
+    elif not isinstance(limit, Rest | Blackout):
+        yield from _priced(limit, offer, item)
+    elif slot is not None:
+        yield from _rest(limit, offer, item, slot) if isinstance(limit, Rest) else _blackout(limit, offer, item, slot)
+
+
+def _priced(
+    limit: SellThrough | MarginFloor | ReferencePrice | NotAboveCompetitor, offer: Offer, item: ItemFacts
+) -> Iterator[Broken]:
+    """Limits on the price and on what it sells."""
     price = number(offer.price)
     match limit:
         case SellThrough() if 0.0 < number(offer.quota) < math.inf:
@@ -118,10 +128,12 @@ def offer_broken(
             over = excess(price, item.competitor_price, 2.0 * ROUNDING)
             if over is not None:
                 yield Broken(limit="competitor", where=place(offer), amount=over, unit="currency")
-        case Blackout() if slot is not None and _concerns(limit, offer, item):
-            hours = (min(slot.end, limit.end) - max(slot.start, limit.start)) / timedelta(hours=1)
-            if hours > 0.0:
-                yield Broken(limit="blackout", where=place(offer), amount=hours, unit="hours")
+
+
+def _blackout(limit: Blackout, offer: Offer, item: ItemFacts, slot: Slot) -> Iterator[Broken]:
+    hours = (min(slot.end, limit.end) - max(slot.start, limit.start)) / timedelta(hours=1)
+    if hours > 0.0 and _concerns(limit, offer, item):
+        yield Broken(limit="blackout", where=place(offer), amount=hours, unit="hours")
 
 
 def _reference(limit: ReferencePrice, offer: Offer, item: ItemFacts, price: float) -> Iterator[Broken]:
@@ -134,6 +146,19 @@ def _reference(limit: ReferencePrice, offer: Offer, item: ItemFacts, price: floa
         over = excess(wrong, 0.0, slack)
         if over is not None:
             yield Broken(limit="reference price", where=place(offer), amount=over, unit="fraction")
+
+
+def _rest(limit: Rest, offer: Offer, item: ItemFacts, slot: Slot) -> Iterator[Broken]:
+    """Hours missing to the nearer one of the sales before and after."""
+    pauses = []
+    if item.last_sale_end is not None:
+        pauses.append(slot.start - item.last_sale_end)
+    if item.next_sale_start is not None:
+        pauses.append(item.next_sale_start - slot.end)
+    if pauses:
+        short = excess(number(limit.hours), min(pauses) / timedelta(hours=1), ROUNDING * max(1.0, number(limit.hours)))
+        if short is not None:
+            yield Broken(limit="rest", where=place(offer), amount=short, unit="hours")
 
 
 def _concerns(limit: Blackout, offer: Offer, item: ItemFacts) -> bool:

@@ -212,16 +212,12 @@ def _steps(campaign: Campaign, items: pl.DataFrame, shop: _Shop) -> tuple[FloatA
     """Price of every item at every step, and in which slots stock and limits allow it."""
     price, exists = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.endings)
     exists &= shop.saleable[:, None] > 0.0
-    every, somewhere = np.arange(items.height)[:, None], []
+    every = np.arange(items.height)[:, None]
+    allowed = np.repeat(exists[:, :, None], len(campaign.slots), axis=2)
     for window in windows(campaign, items):
         kept = window.keeps(every, price)
-        if window.slots is None:
-            exists &= kept
-        else:
-            somewhere.append(kept[:, :, None] | ~window.slots)
-    allowed = np.broadcast_to(exists[:, :, None], (*exists.shape, len(campaign.slots)))
-    for kept in somewhere:
-        allowed = allowed & kept
+        where = slice(None) if window.slots is None else window.slots
+        allowed[:, :, where] &= kept[:, :, None]
     return price, allowed
 
 

@@ -23,6 +23,7 @@ from flashlift.limits import (
     PerCustomer,
     Pinned,
     ReferencePrice,
+    Rest,
     SellThrough,
     SoftLimit,
     StockReserve,
@@ -87,7 +88,7 @@ def _limit(limit: Limit, campaign: Campaign, ids: Collection[str], brands: Colle
                 raise SettingsError(f"The limit {limit} names fewer than two items. Name another, or drop the limit.")
             for item in limit.item_ids:
                 _known("item", item, ids)
-        case StockReserve() | SellThrough() | PerCustomer() | MaxChange() | FunderBudget():
+        case StockReserve() | SellThrough() | PerCustomer() | MaxChange() | FunderBudget() | Rest():
             _in_range(limit)
         case Blackout():
             _ordered(limit)
@@ -115,8 +116,10 @@ def _pin(limit: Pinned, campaign: Campaign, ids: Collection[str]) -> None:
         )
 
 
-def _in_range(limit: StockReserve | SellThrough | PerCustomer | MaxChange | FunderBudget) -> None:
+def _in_range(limit: StockReserve | SellThrough | PerCustomer | MaxChange | FunderBudget | Rest) -> None:
     match limit:
+        case Rest():
+            wrong = not 0.0 <= limit.hours < math.inf
         case StockReserve():
             wrong = limit.units < 0 or not 0.0 <= limit.share <= 1.0
         case SellThrough():

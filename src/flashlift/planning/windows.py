@@ -14,7 +14,16 @@ import numpy.typing as npt
 import polars as pl
 
 from flashlift.domain import Campaign, Slot
-from flashlift.limits import Blackout, Excluded, MarginFloor, NotAboveCompetitor, Pinned, ReferencePrice, SellThrough
+from flashlift.limits import (
+    Blackout,
+    Excluded,
+    MarginFloor,
+    NotAboveCompetitor,
+    Pinned,
+    ReferencePrice,
+    Rest,
+    SellThrough,
+)
 from flashlift.planning.prices import sale_prices
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleFacts, SaleItems
@@ -23,7 +32,7 @@ __all__ = ["Window", "in_category", "windows", "without_windows"]
 
 BoolArray = npt.NDArray[np.bool_]
 ROUNDING = 1e-9
-ALONE = (MarginFloor, Excluded, ReferencePrice, NotAboveCompetitor, Blackout, SellThrough)
+ALONE = (MarginFloor, Excluded, ReferencePrice, NotAboveCompetitor, Rest, Blackout, SellThrough)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +87,8 @@ def windows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Window]:
                 )
             case Excluded():
                 yield _closed("excluded", _listed(items, limit.item_ids), None)
+            case Rest():
+                yield from _rests(limit, campaign, items)
             case Blackout():
                 yield _closed("blackout", _dark(limit, items), _overlap(limit, campaign.slots))
             case Pinned(discount_frac=float(step)):
@@ -135,6 +146,25 @@ def _dark(limit: Blackout, items: pl.DataFrame) -> BoolArray:
         return np.ones(items.height, dtype=bool)
     dark = _listed(items, limit.item_ids)
     return dark if limit.category is None else dark | in_category(items, limit.category)
+
+
+def _rests(limit: Rest, campaign: Campaign, items: pl.DataFrame) -> Iterator[Window]:
+    """Each slot that comes too near to another sale of some items is closed to them."""
+    last = _moment(items, SaleFacts.last_sale_end.name, -np.inf)
+    following = _moment(items, SaleFacts.next_sale_start.name, np.inf)
+    pause = 3600.0 * limit.hours
+    for k, slot in enumerate(campaign.slots):
+        early = slot.start.timestamp() < last + pause - ROUNDING * pause
+        late = slot.end.timestamp() > following - pause + ROUNDING * pause
+        if (early | late).any():
+            yield _closed("rest", early | late, np.arange(len(campaign.slots)) == k)
+
+
+def _moment(items: pl.DataFrame, name: str, unknown: float) -> FloatArray:
+    """Seconds since 1970 of a column that the table may lack, (n_items,)."""
+    if name not in items.columns:
+        return np.full(items.height, unknown)
+    return (items[name].dt.epoch("us").cast(pl.Float64) / 1e6).fill_null(unknown).to_numpy()
 
 
 def _overlap(limit: Blackout, slots: Sequence[Slot]) -> BoolArray:
