@@ -206,6 +206,15 @@ def test_a_blackout_that_is_over_is_refused(tmp_path: Path) -> None:
         load_settings(write(tmp_path, MINIMAL + text)).build_campaign(datetime(2030, 3, 1, tzinfo=UTC))
 
 
+def test_nominations_are_found_beside_the_settings_file(tmp_path: Path) -> None:
+    read = load_settings(
+        write(tmp_path, MINIMAL + '[campaign]\nnominations = "sellers/n.csv"\nnominations_only = true\n')
+    )
+    assert read.campaign.nominations == tmp_path / "sellers" / "n.csv"
+    with pytest.raises(SettingsError, match="set nominations"):
+        load_settings(write(tmp_path, MINIMAL + "[campaign]\nnominations_only = true\n"))
+
+
 def test_every_limit_of_the_page_can_be_written(tmp_path: Path) -> None:
     page = (Path(__file__).parents[1] / "docs" / "planning.md").read_text()
     for kind in get_args(Limit):

@@ -1,8 +1,8 @@
 """The one account of profit: contribution of an item over the sale and the days after it.
 
 V(plan) = E[C(plan) - C(no sale)], where C counts every unit of every item over the sale and the
-`HORIZON_DAYS` after its end: units kept x (price paid - unit cost), less the costs of returns and of holding what
-is left. Pull-forward, cannibalization, halo and leftovers are parts of that difference; they are
+`HORIZON_DAYS` after its end: units kept x (price paid + what funders pay - unit cost), less the costs of returns and
+of holding what is left. Pull-forward, cannibalization, halo and leftovers are parts of that difference; they are
 never subtracted again. The simulated shop, the planner and the reports all call this function.
 """
 
@@ -34,7 +34,8 @@ def contribution(
 
     Args:
         sale_units: units sold in offers, already within quota.
-        sale_revenue: the same units times the price paid.
+        sale_revenue: the same units times what each brings the shop: the price paid, and what funders pay of the
+            discount.
         list_units: units that would be bought at list price if stock allowed; negative counts as none.
         list_price: price outside the sale.
         unit_cost: purchase cost of a unit.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -142,7 +143,7 @@ class PinnedSettings(Section):
 
 
 class FunderSettings(Section):
-    """A funder who pays a share of the expected discount of a brand, or of some items, up to an amount."""
+    """A funder who pays a share of the expected discount of a brand, or of some items, up to an amount: income."""
 
     funder: Name
     amount: float = Field(gt=0)
@@ -180,7 +181,7 @@ class LimitSettings(Section):
     """What every plan keeps, beside positions and stock."""
 
     margin_floor: float | None = Field(default=0.1, lt=1, description="(price - cost) / price of every offer")
-    budget: float | None = Field(default=None, gt=0, description="total discount given, in shop currency")
+    budget: float | None = Field(default=None, gt=0, description="discount that the shop itself pays, in shop currency")
     budget_penalty: Penalty | None = None
     appearances: int = Field(default=1, ge=1, description="how often an item may appear")
     cool_down_hours: float = Field(default=24.0, ge=0, description="pause between two appearances of an item")
@@ -207,6 +208,10 @@ class LimitSettings(Section):
     )
 
     funders: list[FunderSettings] = Field(default_factory=list)
+    nominations: Path | None = Field(
+        default=None, description="CSV of sellers' nominations: item_id, price, stock, seller, funding, currency"
+    )
+    nominations_only: bool = Field(default=False, description="items that nobody nominated may not run")
     reserve: ReserveSettings | None = None
     sell_through: float | None = Field(
         default=None, gt=0.0, le=1.0, description="expected units of every offer / its quota, at least"
@@ -217,13 +222,15 @@ class LimitSettings(Section):
     change: ChangeSettings | None = None
 
     @model_validator(mode="after")
-    def _of_a_budget(self) -> Self:
+    def _whole(self) -> Self:
         if self.budget_penalty is not None and self.budget is None:
             raise ValueError("budget_penalty belongs to a budget; set one")
+        if self.nominations_only and self.nominations is None:
+            raise ValueError("nominations_only = true leaves nothing to sell without a file; set nominations")
         return self
 
     def limits(self) -> Iterator[Limit]:
-        """The limits, in a fixed order."""
+        """The limits, in a fixed order; nominations come with the shop's items (`flashlift.pipeline.nominations`)."""
         yield Appearances(maximum=self.appearances, cool_down_hours=self.cool_down_hours)
         for k in self.categories:
             yield CategoryCount(category=k.category, **k.counts())

@@ -18,6 +18,8 @@ __all__ = [
     "MarginFloor",
     "MaxChange",
     "NeverTogether",
+    "Nomination",
+    "Nominations",
     "NotAboveCompetitor",
     "PerCustomer",
     "Pinned",
@@ -63,6 +65,7 @@ class BrandCount:
 class Budget:
     """At most `amount` of expected discount: the sum of (list price - price) x expected units sold.
 
+    What funders and sellers pay of it (`FunderBudget`, `Nomination`) is not counted: the budget is the shop's own.
     With a `penalty` the limit is soft: each unit of currency beyond the amount costs so much in the plan's objective.
     """
 
@@ -74,7 +77,8 @@ class Budget:
 class FunderBudget:
     """A funder pays a share of the expected discount of some items, at most `amount` in all.
 
-    What the funder pays is no income in the account of profit; it bounds the plan only.
+    What the funder pays is income in the account of profit. Funders and sellers may pay for one item together, up to
+    the whole of its discount.
 
     Args:
         funder: name, once in a campaign.
@@ -240,6 +244,41 @@ class MaxChange:
     penalty: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nomination:
+    """What a seller offers for the sale: so many units of an item at a price, and a share of the discount.
+
+    Args:
+        item_id: nominated once in a campaign.
+        price: in shop currency, whole cents; at list price or above it the item cannot run.
+        stock: units that the item's quotas may add up to, within the shop's own stock.
+        seller: name, for the record.
+        funding_frac: share of list price - price that the seller pays for every unit kept, in [0, 1]: income in the
+            account of profit.
+    """
+
+    item_id: str
+    price: float
+    stock: int
+    seller: str = ""
+    funding_frac: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nominations:
+    """A nominated item runs at its nominated price only, beside ladder and price endings, within the nominated stock.
+
+    It need not run.
+
+    Args:
+        offers: the nominations.
+        only: whether items that nobody nominated may not run.
+    """
+
+    offers: tuple[Nomination, ...]
+    only: bool = False
+
+
 Limit = (
     CategoryCount
     | BrandCount
@@ -259,6 +298,7 @@ Limit = (
     | SellThrough
     | PerCustomer
     | MaxChange
+    | Nominations
 )
 
 SoftLimit = CategoryCount | BrandCount | Budget | FunderBudget | MaxChange

@@ -117,6 +117,7 @@ def show_plan(planned: Planned, currency: str) -> None:
         f"gap {best.gap_frac:.2%}. Independent check: {escape(planned.verdict.sentence)}.",
         highlight=False,
     )
+    _show_payers(planned, currency)
     if planned.verdict.broken:
         out.print("[red]Do not run this plan as it is.[/]")
         show(planned.broken, "Findings")
@@ -140,6 +141,17 @@ def show_plan(planned: Planned, currency: str) -> None:
         out.print("No offer earns more than the item would earn without a sale, so the best plan is to run none.")
     show(planned.comparison, f"The plan beside rules of thumb, same limits, same fresh draws ({currency})")
     show_decision(planned.decision)
+
+
+def _show_payers(planned: Planned, currency: str) -> None:
+    """Print how many nominations were taken, and what others pay."""
+    if planned.nominations is not None:
+        taken = int(planned.nominations["taken"].sum())
+        out.print(
+            f"Nominations: {taken} of {planned.nominations.height} taken; plan_nominations.csv says which and why."
+        )
+    if planned.funding > 0.0:
+        out.print(f"Funders and sellers pay {planned.funding:,.2f} {currency} of the discount.", highlight=False)
 
 
 def show_decision(decision: Decision | None) -> None:

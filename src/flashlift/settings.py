@@ -378,7 +378,10 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     language, named = settings.language, below(settings.language.model)
     if named.is_dir() or language.model.startswith((".", "~", "/")):  # else a name on the hub
         language = language.model_copy(update={"model": str(named)})
-    return settings.model_copy(update={"shop": shop, "sources": sources, "language": language})
+    campaign = settings.campaign
+    if campaign.nominations is not None:
+        campaign = campaign.model_copy(update={"nominations": below(campaign.nominations)})
+    return settings.model_copy(update={"shop": shop, "sources": sources, "language": language, "campaign": campaign})
 
 
 def _sentence(error: ValidationError, path: Path) -> str:

@@ -240,6 +240,45 @@ def test_a_plan_is_approved_changed_compared_and_rejected(shop: Path, tmp_path: 
     ]
 
 
+def test_sellers_nominations_are_planned_and_answered(shop: Path, tmp_path: Path) -> None:
+    shutil.copytree(shop, tmp_path / "shop")
+    settings, work = tmp_path / "shop" / "flashlift.toml", tmp_path / "shop" / "work"
+    before = load_plan(work / "plan")
+    best = before.plan.offers[0]
+    outside = sorted(set(before.items["item_id"]) - {offer.item_id for offer in before.plan.offers})[0]
+    prices = dict(zip(before.items["item_id"], before.items["list_price"], strict=True))
+    mine, theirs = round(0.83 * prices[best.item_id], 2), round(0.01 * prices[outside], 2)
+    rows = [f"{best.item_id},{mine},2,Ann,100%", f"{outside},{theirs},50,Bo,"]
+    (tmp_path / "shop" / "sellers.csv").write_text("item_id,price,stock,seller,funding\n" + "\n".join(rows) + "\n")
+    text = re.sub(r"\[campaign\]\n", '[campaign]\nnominations = "sellers.csv"\n', settings.read_text())
+    settings.write_text(text if "nominations" in text else text + '\n[campaign]\nnominations = "sellers.csv"\n')
+    said = " ".join(flashlift("plan", "-s", settings).output.split())
+    assert "Nominations: 1 of 2 taken" in said
+    assert "of the discount" in said
+    after = load_plan(work / "plan")
+    ran = [offer for offer in after.plan.offers if offer.item_id == best.item_id]
+    assert {offer.price for offer in ran} == {mine}
+    assert sum(offer.quota for offer in ran) <= 2
+    assert after.verdict.broken == ()
+    assert after.verdict.claims == "exact"
+    told = pl.read_csv(work / "plan_nominations.csv")
+    assert told["taken"].to_list() == [True, False]
+    assert told["expected_funding"][0] > 0.0
+    assert told["why"][1] == f"it may not run at {theirs:.2f}: margin floor"
+    assert "Certificate verified: every limit kept" in " ".join(flashlift("verify", work / "plan").output.split())
+    written = json.loads((work / "plan.json").read_text())["campaign"]["limits"]
+    assert [one["limit"] for one in written].count("Nominations") == 1
+    assert "Nomination item_id" in flashlift("diff", shop / "work" / "plan", work / "plan").output
+    (tmp_path / "shop" / "sellers.csv").write_text(f"item_id,price,stock\n{best.item_id},{prices[best.item_id]},2\n")
+    done = CliRunner().invoke(app, ["plan", "-s", str(settings)])
+    assert done.exit_code == 3
+    assert "row 2, column price" in " ".join(done.stderr.split())
+    settings.write_text((shop / "flashlift.toml").read_text())
+    flashlift("plan", "-s", settings)
+    assert load_plan(work / "plan").plan == before.plan
+    assert not (work / "plan_nominations.csv").exists()
+
+
 def test_an_unknown_item_cannot_be_forbidden(shop: Path, tmp_path: Path) -> None:
     (tmp_path / "forbid.csv").write_text("item_id\nno-such-item\n")
     done = CliRunner().invoke(

@@ -25,6 +25,8 @@ from flashlift.limits import (
     MarginFloor,
     MaxChange,
     NeverTogether,
+    Nomination,
+    Nominations,
     NotAboveCompetitor,
     PerCustomer,
     Pinned,
@@ -47,7 +49,8 @@ def joint_value(offers: Sequence[Offer], world: World, draw: int) -> float:
         wanted = float(demand.units(*here, np.array([1 - offer.price / row["list_price"]]))[0, draw])
         sold = min(wanted, offer.quota)
         units[row["at"]] += sold
-        revenue[row["at"]] += sold * offer.price
+        income = offer.price + funding(offer.item_id, row, world) * (row["list_price"] - offer.price)
+        revenue[row["at"]] += sold * income
         replaced[row["at"]] += usual
 
     moved = defaultdict(float)
@@ -67,6 +70,21 @@ def joint_value(offers: Sequence[Offer], world: World, draw: int) -> float:
         total += _books(row, world, units[at], revenue[at], before - replaced[at] + moved[at])
         total -= _books(row, world, 0.0, 0.0, before)
     return total
+
+
+def _nominated(world: World) -> dict[str, Nomination]:
+    return {
+        one.item_id: one for limit in world.campaign.limits if isinstance(limit, Nominations) for one in limit.offers
+    }
+
+
+def funding(item: str, row: dict, world: World) -> float:
+    """Share of the item's discount that others pay."""
+    share = _nominated(world)[item].funding_frac if item in _nominated(world) else 0.0
+    for limit in world.campaign.limits:
+        if isinstance(limit, FunderBudget) and (item in limit.item_ids or row["brand"] in {limit.brand} - {None}):
+            share += limit.share
+    return share
 
 
 def _books(row: dict, world: World, sold: float, revenue: float, wanted: float) -> float:
@@ -92,7 +110,8 @@ def amounts(offers: Sequence[Offer], world: World) -> dict[tuple[str, str], floa
             [0, *(limit.units for limit in kept), *(ceil(limit.share * row["stock"] - 1e-9) for limit in kept)]
         )
         quotas = sum(offer.quota for offer in offers if offer.item_id == name)
-        over["stock", name] = quotas - max(row["stock"] - reserve, 0) if quotas else 0
+        most = _nominated(world)[name].stock if name in _nominated(world) else np.inf
+        over["stock", name] = quotas - min(max(row["stock"] - reserve, 0), most) if quotas else 0
     for limit in world.campaign.limits:
         over |= _of_limit(limit, offers, rows, slots, world)
     return {what: amount for what, amount in over.items() if amount > 1e-9}
@@ -129,6 +148,11 @@ def _of_limit(  # noqa: PLR0911, PLR0912
             return {(f"budget[{limit.funder}]", "campaign, as stated"): limit.share * given - limit.amount}
         case StockReserve():
             return {}
+        case Nominations():
+            asked = _nominated(world)
+            off = {o: abs(o.price - asked[o.item_id].price) for o in offers if o.item_id in asked}
+            uninvited = {o: float(limit.only) for o in offers if o.item_id not in asked}
+            return {("nominated", _place(o)): amount for o, amount in (off | uninvited).items()}
         case SellThrough():
             return {("sell-through", _place(o)): limit.minimum_frac - o.expected_units / o.quota for o in offers}
         case PerCustomer():
@@ -183,7 +207,8 @@ def _of_limit(  # noqa: PLR0911, PLR0912
                 or (not limit.item_ids and limit.category is None)
             }
         case Budget():
-            given = sum((rows[o.item_id]["list_price"] - o.price) * o.expected_units for o in offers)
+            own = {o: 1.0 - funding(o.item_id, rows[o.item_id], world) for o in offers}
+            given = sum(own[o] * (rows[o.item_id]["list_price"] - o.price) * o.expected_units for o in offers)
             return {("budget", "campaign, as stated"): given - limit.amount}
         case MarginFloor():
             margins = {_place(o): 1 - rows[o.item_id]["unit_cost"] / o.price for o in offers}

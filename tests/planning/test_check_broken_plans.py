@@ -9,14 +9,25 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.planning.draws import World, worlds
+from tests.planning.oracle import funding
 
 from flashlift.domain import OPTIMAL_GAP_FRAC, Offer, Plan, PlanStatus
 from flashlift.errors import FlashliftError
-from flashlift.limits import Appearances, Budget, CategoryCount, Excluded, MarginFloor, StockReserve
+from flashlift.limits import (
+    Appearances,
+    Budget,
+    CategoryCount,
+    Excluded,
+    MarginFloor,
+    Nomination,
+    Nominations,
+    StockReserve,
+)
 from flashlift.planning import Verdict, best_sellers, check, fair_rule, random_plan, slow_movers, solve
 
 NAN, INF = float("nan"), float("inf")
@@ -118,7 +129,7 @@ KINDS: dict[str, Callable[[Case], tuple[Case, Finding]]] = {
     "price zero": lambda c: (c.with_offer(price=0.0), ("price", c.where, 0.01)),
     "price negative": lambda c: (c.with_offer(price=-c.offer.price), ("price", c.where, c.offer.price + 0.01)),
     "price off its ending": lambda c: (c.with_offer(price=c.offer.price + 0.003), ("price ending", c.where, 0.003)),
-    "price between steps": lambda c: (c.with_offer(price=0.01), ("ladder", c.where, _to_ladder(c, 0.01))),
+    "price between steps": lambda c: (c.with_offer(price=0.01), _off_its_price(c, 0.01)),
     "price at list price": lambda c: (
         c.with_offer(price=c.item["list_price"]),
         ("below list price", c.where, 0.0),
@@ -141,7 +152,7 @@ KINDS: dict[str, Callable[[Case], tuple[Case, Finding]]] = {
     "quota infinite": lambda c: (c.with_offer(quota=INF), ("quota", c.where, INF)),
     "quota beyond stock": lambda c: (
         c.with_offer(quota=c.item["stock"] + 7 + c.offer.quota),
-        ("stock", c.offer.item_id, _quotas(c) + 7.0 + _reserve(c)),
+        ("stock", c.offer.item_id, _quotas(c) + 7.0 + c.item["stock"] - _free(c)),
     ),
     "quota not the quantile": lambda c: (
         c.with_offer(quota=c.offer.quota + 1),
@@ -194,9 +205,18 @@ KINDS: dict[str, Callable[[Case], tuple[Case, Finding]]] = {
     ),
     "budget overdrawn as stated": lambda c: (
         c.with_offer(expected_units=c.offer.expected_units + 5.0).with_limit(Budget(amount=_given(c))),
-        ("budget", "campaign, as stated", 5.0 * (c.item["list_price"] - c.offer.price)),
+        ("budget", "campaign, as stated", 5.0 * _own(c, c.offer) * (c.item["list_price"] - c.offer.price)),
     ),
     "budget no number": lambda c: (c.with_limit(Budget(amount=NAN)), ("budget", "campaign, as stated", INF)),
+    "not as nominated": lambda c: (c.with_limit(_nomination(c, 1.0)), ("nominated", c.where, 1.0)),
+    "beyond the nominated stock": lambda c: (
+        c.with_limit(_nomination(c, stock=1)).with_offer(quota=c.item["stock"] + 9),
+        ("stock", c.offer.item_id, _quotas(c) - c.offer.quota + c.item["stock"] + 9.0 - min(_free(c), 1.0)),
+    ),
+    "more than all of the discount paid": lambda c: (
+        c.with_limit(_nomination(c, share=2.0 - (1.0 - _own(c, c.offer)))),
+        ("funding", c.offer.item_id, 1.0),
+    ),
     "margin below the floor": lambda c: (
         c.with_limit(MarginFloor(margin_frac=1.0 - c.item["unit_cost"] / c.offer.price + 0.1)),
         ("margin floor", c.where, 0.1),
@@ -253,14 +273,36 @@ SINGLE = {
 }  # fmt: skip
 
 
-def _to_ladder(c: Case, price: float) -> float:
-    return min(abs(c.item["list_price"] * (1 - step) - price) for step in c.world.campaign.ladder)
+def _nomination(c: Case, off: float = 0.0, *, stock: int = 10**6, share: float = 0.0) -> Nominations:
+    """A further nomination of the offer's item."""
+    one = Nomination(item_id=c.offer.item_id, price=c.offer.price + off, stock=stock, funding_frac=share)
+    return Nominations(offers=(one,))
 
 
-def _reserve(c: Case) -> float:
+def _nominated(c: Case) -> Nomination | None:
+    limits = [limit for limit in c.world.campaign.limits if isinstance(limit, Nominations)]
+    return next((one for limit in limits for one in limit.offers if one.item_id == c.offer.item_id), None)
+
+
+def _off_its_price(c: Case, price: float) -> Finding:
+    one = _nominated(c)
+    if one is not None:
+        return "nominated", c.where, one.price - price
+    off = min(abs(c.item["list_price"] * (1 - step) - price) for step in c.world.campaign.ladder)
+    return "ladder", c.where, off
+
+
+def _free(c: Case) -> float:
     kept = [limit for limit in c.world.campaign.limits if isinstance(limit, StockReserve)]
     reserve = max([0.0, *(max(limit.units, math.ceil(limit.share * c.item["stock"] - 1e-9)) for limit in kept)])
-    return float(min(reserve, c.item["stock"]))
+    one = _nominated(c)
+    return float(min(max(c.item["stock"] - reserve, 0.0), math.inf if one is None else one.stock))
+
+
+def _own(c: Case, offer: Offer) -> float:
+    """Share of the discount that nobody else pays."""
+    row = c.world.items.row(by_predicate=pl.col("item_id") == offer.item_id, named=True)
+    return 1.0 - funding(offer.item_id, row, c.world)
 
 
 def _quotas(c: Case) -> float:
@@ -276,7 +318,9 @@ def _in_category(c: Case, slot: str | None = None) -> int:
 
 def _given(c: Case) -> float:
     list_price = dict(zip(c.world.items["item_id"], c.world.items["list_price"], strict=True))
-    return sum((list_price[other.item_id] - other.price) * other.expected_units for other in c.plan.offers)
+    return sum(
+        _own(c, other) * (list_price[other.item_id] - other.price) * other.expected_units for other in c.plan.offers
+    )
 
 
 def _scale(c: Case) -> float:

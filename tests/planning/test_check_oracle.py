@@ -32,6 +32,7 @@ COUNTED = (
     "competitor",
     "blackout",
     "rest",
+    "nominated",
     "sell-through",
     "per customer",
     "change",

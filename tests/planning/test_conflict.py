@@ -19,7 +19,6 @@ from flashlift.planning.conflict import conflict
 from flashlift.planning.limits import Rows, compile_limits
 from flashlift.planning.problem import build_columns
 from flashlift.planning.relaxation import relaxation
-from flashlift.planning.windows import without_windows
 
 
 def possible(rows: Rows, limits: Sequence[str]) -> bool:
@@ -42,7 +41,7 @@ def test_every_named_limit_is_needed(world: World) -> None:
     campaign = Campaign(
         slots=world.campaign.slots, ladder=world.campaign.ladder, limits=(*minima, *world.campaign.limits)
     )
-    columns = build_columns(without_windows(campaign), world.items, world.draws)
+    columns = build_columns(campaign, world.items, world.draws, forbidden=True)
     assume(len(columns) <= 13)
     rows = compile_limits(campaign, world.items, columns, lean=False)
     rows = rows.take(~rows.soft)
@@ -70,7 +69,7 @@ def cheapest(rows: Rows) -> float:
 def test_the_cheapest_relaxation_is_the_cheapest_and_helps(world: World) -> None:
     minima = (CategoryCount(category="home", minimum=2, per_slot=True), CategoryCount(category="toys", minimum=2))
     campaign = replace(world.campaign, limits=(*minima, *world.campaign.limits))
-    columns = build_columns(without_windows(campaign), world.items, world.draws)
+    columns = build_columns(campaign, world.items, world.draws, forbidden=True)
     assume(len(columns) <= 12)
     rows = compile_limits(campaign, world.items, columns, lean=False)
     rows = rows.take(~rows.soft)

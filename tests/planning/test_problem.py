@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from tests.planning.draws import World, catalog, log_linear, slots_every, worlds
+from tests.planning.oracle import funding
 
 from flashlift.domain import Campaign
 from flashlift.errors import InputError, SettingsError
@@ -28,9 +29,11 @@ def one_draw(world: World, item: int, slot: int, price: float, quota: int, draw:
     extra = sold - cell(0.0)
     change = demand.aftermath(np.array([item]), np.full((1, demand.n_draws), extra))[0, draw]
 
+    income = price + funding(row["item_id"], row, world) * (row["list_price"] - price)
+
     def total(in_sale: float, wanted: float) -> float:
         at_list = min(max(wanted, 0.0), max(row["stock"] - in_sale, 0.0))
-        kept = in_sale * (price - row["unit_cost"]) + at_list * (row["list_price"] - row["unit_cost"])
+        kept = in_sale * (income - row["unit_cost"]) + at_list * (row["list_price"] - row["unit_cost"])
         back = costs.return_frac * (in_sale + at_list)
         left = max(row["stock"] - in_sale, 0.0) - at_list
         return (1 - costs.return_frac) * kept - back * costs.return_cost - left * costs.holding_cost

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
-import io
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from flashlift.domain import Campaign
-from flashlift.errors import InputError
 from flashlift.limits import Excluded, Limit, MaxChange, Pinned
-from flashlift.pipeline.spreadsheet import unguarded
+from flashlift.pipeline.csv_rows import CsvRow, csv_rows, hint
 from flashlift.schema import SaleItems
 
 __all__ = ["Picks", "read_picks"]
@@ -87,8 +82,8 @@ def read_picks(
     excluded = _excluded_by_settings(campaign) | forbidden
     for_sale = set(items[SaleItems.item_id.name])
     picks = []
-    for row in _rows(pin, COLUMNS):
-        item, slot = row.item(known), row.slot(campaign)
+    for row in csv_rows(pin, COLUMNS):
+        item, slot = row.item(known), _slot(row, campaign)
         if item in excluded:
             raise row.error("item_id", f"{item} is pinned here and forbidden in {excluded[item]}", "Delete one of them")
         if item not in for_sale:
@@ -103,14 +98,14 @@ def read_picks(
                 "item_id", f"{item} is pinned twice, here and in {where}", "Name another slot or delete one"
             )
         here[slot] = row.place
-        picks.append(Pinned(item_id=item, slot_id=slot, discount_frac=row.discount(campaign)))
+        picks.append(Pinned(item_id=item, slot_id=slot, discount_frac=_discount(row, campaign)))
     return Picks(pinned=tuple(picks), forbidden=tuple(forbidden))
 
 
 def _forbidden(path: Path | None, known: Set[str], pinned: Collection[str]) -> dict[str, str]:
     """Forbidden items, each with the place that forbids it."""
     found: dict[str, str] = {}
-    for row in _rows(path, COLUMNS[:1]):
+    for row in csv_rows(path, COLUMNS[:1]):
         item = row.item(known)
         if item in found:
             raise row.error("item_id", f"{item} is forbidden twice, here and in {found[item]}", "Delete one of them")
@@ -135,94 +130,23 @@ def _pinned_by_settings(campaign: Campaign) -> dict[str, dict[str | None, str]]:
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """A row of a file; rows are counted as a spreadsheet does, the header being the first."""
-
-    path: Path
-    number: int
-    fields: Mapping[str, str]
-
-    @property
-    def place(self) -> str:
-        return f"{self.path}, row {self.number}"
-
-    def error(self, column: str, wrong: str, fix: str) -> InputError:
-        return InputError(
-            f"{self.place}, column {column}: {wrong}. {fix.removesuffix('.')}{'' if fix.endswith('?') else '.'}"
-        )
-
-    def item(self, known: Set[str]) -> str:
-        text = self.fields.get("item_id", "")
-        if not text:
-            raise self.error("item_id", "no item is named", "Fill it in, or delete the row")
-        if text not in known:
-            if unguarded(text) in known:
-                return unguarded(text)
-            raise self.error("item_id", f"the shop has no item {text!r}", _hint(text, known))
-        return text
-
-    def slot(self, campaign: Campaign) -> str | None:
-        text = self.fields.get("slot_id", "")
-        slots = [slot.slot_id for slot in campaign.slots]
-        if text and text not in slots:
-            some = ", ".join(slots[:MOST_NAMED]) + ", ..." * (len(slots) > MOST_NAMED)
-            raise self.error("slot_id", f"the campaign has no slot {text!r}, but {some}", _hint(text, slots))
-        return text or None
-
-    def discount(self, campaign: Campaign) -> float | None:
-        text = self.fields.get("discount", "").replace(" ", "")
-        if not text:
-            return None
-        try:
-            value = float(text.removesuffix("%").replace(",", ".")) / (100.0 if text.endswith("%") else 1.0)
-        except ValueError:
-            value = math.nan
-        near = [step for step in campaign.ladder if abs(step - value) <= STEP]
-        if not near:
-            ladder = ", ".join(f"{step:g}" for step in campaign.ladder)
-            wrong = f"{text!r} is no step of the ladder ({ladder})"
-            raise self.error("discount", wrong, "Write one of them, such as 0.2 or 20%, or add it to campaign.ladder")
-        return near[0]
+def _slot(row: CsvRow, campaign: Campaign) -> str | None:
+    text = row.fields.get("slot_id", "")
+    slots = [slot.slot_id for slot in campaign.slots]
+    if text and text not in slots:
+        some = ", ".join(slots[:MOST_NAMED]) + ", ..." * (len(slots) > MOST_NAMED)
+        raise row.error("slot_id", f"the campaign has no slot {text!r}, but {some}", hint(text, slots))
+    return text or None
 
 
-def _rows(path: Path | None, columns: Sequence[str]) -> Iterator[_Row]:
-    """Rows of a CSV file that are not empty."""
-    if path is None:
-        return
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text. Save it as CSV UTF-8.") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}). Give a CSV file.") from error
-    first = text.split("\n", 1)[0]
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
-    header = [name.strip() for name in next(lines, [])]
-    _check_header(path, header, columns)
-    try:
-        for number, line in enumerate(lines, 2):
-            cells = [cell.strip() for cell in line]
-            if any(cells):
-                yield _Row(path=path, number=number, fields=dict(zip(header, cells, strict=False)))
-    except csv.Error as error:
-        raise InputError(f"{path} is no CSV file ({error}). Save the table as CSV UTF-8.") from error
-
-
-def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
-    """Other columns are the reader's own, save those that look like one of ours in other words."""
-    missing = [name for name in columns if name not in header]
-    if "item_id" in missing:
-        told = ", ".join(header) or "nothing"
-        raise InputError(f"{path}, row 1: there is no column item_id, only {told}. Name the column of the items so.")
-    for name in dict.fromkeys(header):
-        if header.count(name) > 1 and name in columns:
-            raise InputError(f"{path}, row 1: there are two columns {name}. Delete one.")
-        meant = [one for one in missing if one.split("_")[0] in name.lower()]
-        if meant:
-            raise InputError(f"{path}, row 1: the column {name!r} is not known. Rename it to {meant[0]}, or delete it.")
-
-
-def _hint(text: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(text, sorted(known), n=3, cutoff=0.6)
-    return f"Did you mean {' or '.join(near)}?" if near else "Correct it, or delete the row"
+def _discount(row: CsvRow, campaign: Campaign) -> float | None:
+    text = row.fields.get("discount", "")
+    if not text:
+        return None
+    value = row.figure("discount")
+    near = [step for step in campaign.ladder if abs(step - value) <= STEP]
+    if not near:
+        ladder = ", ".join(f"{step:g}" for step in campaign.ladder)
+        wrong = f"{text!r} is no step of the ladder ({ladder})"
+        raise row.error("discount", wrong, "Write one of them, such as 0.2 or 20%, or add it to campaign.ladder")
+    return near[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from flashlift import artifacts, behavior, demand, events, experiments, planning
 from flashlift.account import HORIZON_DAYS
 from flashlift.domain import Campaign, Plan
 from flashlift.errors import FlashliftError, InsufficientDataError
-from flashlift.limits import Pinned
+from flashlift.limits import Nominations, Pinned
+from flashlift.pipeline.nominations import nominations_of, tell_nominations, with_nominated_stock
 from flashlift.pipeline.picks import Picks, read_picks
 from flashlift.pipeline.plan_files import check_places, write_plan_files
 from flashlift.pipeline.planned import Planned, expected, read_planned
 from flashlift.pipeline.rankers import rankers
-from flashlift.pipeline.shop import Shop
+from flashlift.pipeline.shop import Shop, for_sale
 from flashlift.pipeline.spreadsheet import spreadsheet
 from flashlift.pipeline.trust import basis, sensitivity, stock
 from flashlift.protocols import DemandDraws, Progress, silent
@@ -51,12 +52,14 @@ def plan(
     check_places(places)
     shop, picks = Shop.open(settings), picks or read_picks_of(settings, None, None)
     trained = shop.need("demand"), shop.evidence("behavior")
+    nominated = nominations_of(settings, shop)
 
     def work(inputs: str) -> dict[str, pl.DataFrame]:
-        return _plan(settings, shop, picks, inputs, progress)
+        return _plan(settings, shop, picks, nominated, inputs, progress)
 
     behind = trained[1].inputs if trained[1] else None
-    shop.stage("plan", work, settings, trained[0], behind, picks.to_polars().to_dicts())
+    asked = [picks.to_polars().to_dicts(), *([] if nominated is None else [asdict(nominated)])]
+    shop.stage("plan", work, settings, trained[0], behind, *asked)
     shop.need("plan")
     planned = read_planned(shop.folder)
     write_plan_files(planned, settings, places)
@@ -78,36 +81,36 @@ def read_picks_of(settings: Settings, pin: Path | None, forbid: Path | None) -> 
         pin,
         forbid,
         campaign=settings.build_campaign(shop.split.test_end),
-        items=_for_sale(settings, shop),
+        items=for_sale(settings, shop),
         known=set(shop.tables.items[SaleItems.item_id.name]),
     )
     return replace(picks, approved=approved)
 
 
 def sale_items(settings: Settings, shop: Shop, campaign: Campaign) -> pl.DataFrame:
-    """Table SaleItems at the end of the log: the campaign's candidates, and what it pins."""
+    """Table SaleItems at the end of the log: the campaign's candidates, what it pins, and what sellers nominated."""
     at, key = shop.split.test_end, SaleItems.item_id.name
-    items = _for_sale(settings, shop)
+    items = for_sale(settings, shop)
     recent = events.before(shop.tables.events, at).filter(
         Events.event.col == "purchase", Events.at.col >= at - timedelta(days=CANDIDATE_DAYS)
     )
     sold = recent.group_by(Events.item_id.name).agg(sold=Events.quantity.col.sum()).collect()
     most = items.join(sold, on=key, how="left").sort(pl.col("sold").fill_null(0), key, descending=[True, False])
-    pinned = [limit.item_id for limit in campaign.limits if isinstance(limit, Pinned)]
-    return items.filter(pl.col(key).is_in([*most[key].head(settings.campaign.candidates), *pinned]))
+    named = [limit.item_id for limit in campaign.limits if isinstance(limit, Pinned)]
+    named += [one.item_id for limit in campaign.limits if isinstance(limit, Nominations) for one in limit.offers]
+    return items.filter(pl.col(key).is_in([*most[key].head(settings.campaign.candidates), *named]))
 
 
-def _for_sale(settings: Settings, shop: Shop) -> pl.DataFrame:
-    assumed = events.ItemAssumptions(
-        assumed_cost_frac=settings.assumptions.unit_cost_frac, assumed_cover_days=settings.assumptions.cover_days
-    )
-    return events.sale_items(shop.tables, at=shop.split.test_end, assumptions=assumed)
-
-
-def _plan(settings: Settings, shop: Shop, picks: Picks, inputs: str, progress: Progress) -> dict[str, pl.DataFrame]:
+def _plan(
+    settings: Settings, shop: Shop, picks: Picks, nominated: Nominations | None, inputs: str, progress: Progress
+) -> dict[str, pl.DataFrame]:
     c, seed = settings.campaign, settings.shop.seed
     campaign = picks.within(settings.build_campaign(shop.split.test_end))
+    if nominated is not None:
+        campaign = replace(campaign, limits=(*campaign.limits, nominated))
     items = _with_facts(sale_items(settings, shop, campaign), campaign, settings, shop)
+    if nominated is not None:
+        items = with_nominated_stock(items, nominated)
     model = demand.FittedDemand.load(shop.folder / "demand")
     *both, lots = np.random.default_rng(seed).spawn(3)
     seen, unseen = (model.draw(items, campaign.slots, c.n_draws, rng=rng) for rng in both)
@@ -137,11 +140,15 @@ def _plan(settings: Settings, shop: Shop, picks: Picks, inputs: str, progress: P
     titles = items.select(SaleItems.item_id.name, SaleItems.title.name)
     if best.offers:
         _list_offers(settings, shop, best, progress)
-    order = {}
+    beside = {}
+    answers = None if nominated is None else planning.answers(best, campaign, items, proof)
+    tell_nominations(shop, answers)
+    if answers is not None:
+        beside["nominations"] = answers
     if c.stock_to_order:
-        order["stock"] = stock(settings, best, campaign, items, unseen)
-        artifacts.write_text(shop.folder / "stock.csv", spreadsheet(order["stock"]))
-    return order | {
+        beside["stock"] = stock(settings, best, campaign, items, unseen)
+        artifacts.write_text(shop.folder / "stock.csv", spreadsheet(beside["stock"]))
+    return beside | {
         "table": table,
         "exploration": _tell_lots(shop, explored),
         "picks": picks.to_polars(),

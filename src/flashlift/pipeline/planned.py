@@ -30,6 +30,7 @@ class Planned:
         stock: units to order of each item; None where the campaign does not ask for it.
         exploration: prices drawn by lot (`flashlift.planning.Explored.lots`); no rows where none was.
         picks: what people pinned and forbade (`flashlift.pipeline.picks`), a row each.
+        nominations: what became of each nomination (`flashlift.planning.answers`); None where there are none.
     """
 
     saved: planning.SavedPlan
@@ -42,6 +43,7 @@ class Planned:
     stock: pl.DataFrame | None
     exploration: pl.DataFrame
     picks: pl.DataFrame
+    nominations: pl.DataFrame | None = None
 
     @property
     def plan(self) -> Plan:
@@ -67,6 +69,11 @@ class Planned:
     def value(self) -> Estimate:
         """Expected incremental profit on fresh draws, with the interval of its outcome."""
         return expected(self.verdict)
+
+    @property
+    def funding(self) -> float:
+        """Expected discount that funders and sellers pay, in shop currency."""
+        return planning.expected_funding(self.plan, self.campaign, self.items)
 
     @property
     def broken(self) -> pl.DataFrame:
@@ -110,6 +117,7 @@ def read_planned(work: Path) -> Planned:
         stock=frames.get("stock"),
         exploration=frames["exploration"],
         picks=frames["picks"],
+        nominations=frames.get("nominations"),
     )
 
 

@@ -17,7 +17,7 @@ from flashlift.errors import ArtifactError, InsufficientDataError
 from flashlift.schema import Tables
 from flashlift.settings import Settings
 
-__all__ = ["Shop", "evidence_of"]
+__all__ = ["Shop", "evidence_of", "for_sale"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,14 @@ class Shop:
         if done.manifest["skipped"]:
             raise InsufficientDataError(done.manifest["skipped"])
         return done.inputs
+
+
+def for_sale(settings: Settings, shop: Shop) -> pl.DataFrame:
+    """Table SaleItems at the end of the log: every item with a known price."""
+    assumed = events.ItemAssumptions(
+        assumed_cost_frac=settings.assumptions.unit_cost_frac, assumed_cover_days=settings.assumptions.cover_days
+    )
+    return events.sale_items(shop.tables, at=shop.split.test_end, assumptions=assumed)
 
 
 def evidence_of(work: Path, name: str) -> artifacts.Artifact | None:

@@ -18,6 +18,7 @@ from flashlift.behavior.trackers import open_tracker
 from flashlift.domain import Estimate
 from flashlift.errors import InsufficientDataError
 from flashlift.pipeline.language import text_vectors
+from flashlift.pipeline.nominations import nominations_of
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop
 from flashlift.pipeline.traffic import behavior_inputs, behavior_model, forecast_notes, known_traffic
@@ -59,7 +60,8 @@ def train(
 ) -> Trained:
     """Fit and judge the behavior and the demand model, or one of them; what is up to date is kept."""
     shop = Shop.open(settings)
-    settings.build_campaign(shop.split.test_end)  # an impossible date is refused before the long work
+    settings.build_campaign(shop.split.test_end)  # an impossible date is refused before the long work,
+    nominations_of(settings, shop)  # and so is a nomination
     stages: dict[ModelName, Callable[[Settings, Shop, Progress], Artifact]]
     stages = {"behavior": _behavior, "demand": _demand}
     evidence = {name: fit(settings, shop, progress) for name, fit in stages.items() if name in models}

@@ -10,6 +10,7 @@ import polars as pl
 
 from flashlift import demand, planning
 from flashlift.domain import Campaign, Costs, Offer, Plan
+from flashlift.limits import Nominations
 from flashlift.protocols import DemandDraws, FloatArray, IntArray
 from flashlift.schema import SaleItems
 from flashlift.settings import Settings
@@ -28,8 +29,8 @@ def sensitivity(
 ) -> pl.DataFrame:
     """How strong a hidden cause would turn a plan: `tipping_factor` of its value, `depth_factor` of its depth, `text`.
 
-    The depth turns where one step less of the ladder, wherever there is one, is worth more. Factors are null for an
-    empty plan, and for a plan whose offers are all on the lowest step.
+    The depth turns where one step less of the ladder, wherever there is one, is worth more; nominated items have none.
+    Factors are null for an empty plan, and for a plan whose offers are all on the lowest step.
     """
 
     def value(offers: Sequence[Offer], world: DemandDraws) -> float:
@@ -40,7 +41,8 @@ def sensitivity(
     if best.offers and np.isfinite(value(best.offers, draws)):
         tips = demand.tipping_factor(draws, lambda world: value(best.offers, world))
         text = demand.tipping_sentence(tips, demand.room_for_error(placebo))
-        less = [_shallower(offer, campaign.ladder) for offer in best.offers]
+        fixed = {one.item_id for limit in campaign.limits if isinstance(limit, Nominations) for one in limit.offers}
+        less = [o if o.item_id in fixed else _shallower(o, campaign.ladder) for o in best.offers]
         if less != list(best.offers):
             depth = demand.tipping_factor(draws, lambda world: value(best.offers, world) - value(less, world))
             text = f"{text} {demand.depth_sentence(depth)}"
@@ -62,12 +64,14 @@ def stock(settings: Settings, best: Plan, campaign: Campaign, items: pl.DataFram
     rows, slots = _rows(best, items), {slot.slot_id: k for k, slot in enumerate(campaign.slots)}
     cost = items[SaleItems.unit_cost.name].to_numpy()[rows]
     price = np.array([offer.price for offer in best.offers])
+    list_price = items[SaleItems.list_price.name].to_numpy()[rows]
+    paid = price + planning.funded(campaign, items)[rows] * (list_price - price)
     offers = demand.SaleOffers(
         item_id=tuple(offer.item_id for offer in best.offers),
         item=rows,
         slot=np.array([slots[offer.slot_id] for offer in best.offers], dtype=np.int64),
-        discount=1.0 - price / items[SaleItems.list_price.name].to_numpy()[rows],
-        price=_kept(price, cost, campaign.costs),
+        discount=1.0 - price / list_price,
+        price=_kept(paid, cost, campaign.costs),
         unit_cost=cost,
         salvage=settings.assumptions.salvage_frac * cost - campaign.costs.holding_cost,
     )

@@ -1,5 +1,6 @@
 """The best sale within the limits: which items, when, at what price, with how much stock."""
 
+from flashlift.planning.answers import answers
 from flashlift.planning.certificate import Certificate
 from flashlift.planning.check import check
 from flashlift.planning.decisions import Decision, approve, approved_items, decisions, reject, standing
@@ -8,6 +9,7 @@ from flashlift.planning.differences import Differences, differences
 from flashlift.planning.explain import Explained, explain
 from flashlift.planning.explore import Explored, explore
 from flashlift.planning.finding import Broken
+from flashlift.planning.nominated import expected_funding, funded
 from flashlift.planning.rules import best_sellers, fair_rule, flat_rule, random_plan, slow_movers
 from flashlift.planning.solve import solve, solve_certified
 from flashlift.planning.store import SavedPlan, explain_saved, load_plan, recheck, reprove, save_plan
@@ -26,18 +28,21 @@ __all__ = [
     "Proof",
     "SavedPlan",
     "Verdict",
+    "answers",
     "approve",
     "approved_items",
     "best_sellers",
     "check",
     "decisions",
     "differences",
+    "expected_funding",
     "explain",
     "explain_saved",
     "explore",
     "fair_rule",
     "findings_frame",
     "flat_rule",
+    "funded",
     "load_plan",
     "plan_table",
     "random_plan",

@@ -17,6 +17,8 @@ A soft limit that is broken is no fault of the plan, and is told apart, with wha
 | below list price | currency | how far above list price; 0 at list price |
 | discount | fraction | stated less 1 - price / list price |
 | quota | units | no number, less than one, or not whole |
+| nominated | currency or offers | distance to the price that a seller nominated; an item that nobody nominated |
+| funding | fraction | what others pay of an item's discount, less than none or more than all of it |
 | per customer | units | stated less what the campaign allows |
 | sell-through | fraction | of the quota missing, on the units stated |
 | change[new], change[kept] | offers | of new items beyond the maximum; missing of the approved plan's items |
@@ -30,7 +32,7 @@ A soft limit that is broken is no fault of the plan, and is told apart, with wha
 | category[...] minimum, maximum | offers | missing or too many |
 | brand[...] minimum, maximum | offers | missing or too many |
 | pinned | offers or currency | not in the plan; distance to the step it is pinned at |
-| budget, budget[funder] | currency | beyond the amount: on the units stated, on the plan's own draws, on fresh draws |
+| budget, budget[funder] | currency | beyond the amount: on units as stated, on the plan's own draws, on fresh draws |
 | margin floor | fraction | margin missing |
 | excluded | offers | an excluded item |
 | reference price | fraction | reduction on it missing or too much; no reference known |
@@ -109,7 +111,7 @@ def check(
     written = plan.offers if isinstance(plan, Plan) else tuple(plan)
     offers = tuple(offer for offer in written if isinstance(offer, Offer))
     facts = read_facts(offers, campaign, items)
-    unsound = _costs(campaign.costs)
+    unsound = [*_costs(campaign.costs), *_funding(facts)]
     broken = [*_strangers(written), *limits_broken(offers, campaign, facts), *unsound]
     soft = list(soft_broken(offers, campaign, facts))
     penalties = float(sum(cost for _, cost in soft))
@@ -184,6 +186,14 @@ def _costs(costs: Costs) -> list[Broken]:
     return [Broken(limit="costs", where="campaign", amount=wrong, unit="fraction")] if wrong > 0.0 else []
 
 
+def _funding(facts: Facts) -> Iterator[Broken]:
+    """Shares of a discount that are no shares, so that nobody can say what the shop is paid."""
+    for item_id, item in facts.items.items():
+        if not 0.0 <= item.funded <= 1.0 + 1e-9:
+            wrong = max(-item.funded, item.funded - 1.0) if math.isfinite(item.funded) else math.inf
+            yield Broken(limit="funding", where=item_id, amount=wrong, unit="fraction")
+
+
 def _findings(sample: _Sample, case: _Case, *, exact: bool, claims: bool) -> Iterator[Broken]:
     """What the draws show: demand that is no number, budgets, and where asked for the figures of the plan."""
     for offer in sample.lost:
@@ -201,8 +211,8 @@ def _findings(sample: _Sample, case: _Case, *, exact: bool, claims: bool) -> Ite
         value = gain_alone(sample.cells, case.items, sample.draws, case.campaign.costs)
         yield from means_broken(sample.offers, sample.cells, value, exact=exact)
     if claims and exact:
-        free = [free_stock(case.facts.items[offer.item_id].stock, case.campaign) for offer in sample.offers]
-        stock = np.array(free)
+        items = [case.facts.items[offer.item_id] for offer in sample.offers]
+        stock = np.array([free_stock(item.stock, item.nominations, case.campaign) for item in items])
         yield from quotas_broken(sample.offers, sample.cells, stock, number(case.campaign.quota_quantile))
 
 

@@ -26,6 +26,7 @@ from flashlift.limits import (
     MarginFloor,
     MaxChange,
     NeverTogether,
+    Nominations,
     NotAboveCompetitor,
     PerCustomer,
     Pinned,
@@ -34,7 +35,7 @@ from flashlift.limits import (
     SellThrough,
     StockReserve,
 )
-from flashlift.planning.check_facts import Facts, ItemFacts, free_stock
+from flashlift.planning.check_facts import Facts, ItemFacts, free_stock, paying_share
 from flashlift.planning.check_offers import offer_broken, tag_broken, tag_reach
 from flashlift.planning.finding import Broken, excess, number, place
 
@@ -81,11 +82,8 @@ def _known(offers: Sequence[Offer], facts: Facts) -> list[tuple[Offer, ItemFacts
 
 
 def funded_share(limit: Budget | FunderBudget, offer: Offer, item: ItemFacts) -> float:
-    """Share of the offer's discount that the budget pays."""
-    if isinstance(limit, Budget):
-        return 1.0
-    mine = offer.item_id in limit.item_ids or (limit.brand is not None and item.brand == limit.brand)
-    return number(limit.share) if mine else 0.0
+    """Share of the offer's discount that the budget pays; the shop's own pays what nobody else does."""
+    return 1.0 - item.funded if isinstance(limit, Budget) else paying_share(limit, offer.item_id, item.brand)
 
 
 def budget_broken(spent: float, limit: Budget | FunderBudget, where: str, tolerance: float = 0.0) -> Iterator[Broken]:
@@ -127,7 +125,8 @@ def _quotas(offers: Sequence[Offer], campaign: Campaign, facts: Facts) -> Iterat
         if _item(offer, facts) is not None:
             total[offer.item_id] += max(quota, 0.0)
     for item_id, taken in total.items():
-        over = excess(taken, free_stock(facts.items[item_id].stock, campaign), ROUNDING)
+        item = facts.items[item_id]
+        over = excess(taken, free_stock(item.stock, item.nominations, campaign), ROUNDING)
         if over is not None:
             yield Broken(limit="stock", where=item_id, amount=over, unit="units")
 
@@ -200,7 +199,7 @@ def _limit(
             yield from _appearances(limit, offers, facts)
         case MaxChange():
             yield from _change(limit, offers)
-        case StockReserve() | PerCustomer():
+        case StockReserve() | PerCustomer() | Nominations():
             pass  # judged with the quotas, and with the tag of each offer
         case SellThrough() | MarginFloor() | Excluded() | ReferencePrice() | NotAboveCompetitor() | Rest() | Blackout():
             for offer in offers:

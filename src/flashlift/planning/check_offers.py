@@ -14,6 +14,7 @@ from flashlift.limits import (
     Blackout,
     Excluded,
     MarginFloor,
+    Nominations,
     NotAboveCompetitor,
     PerCustomer,
     ReferencePrice,
@@ -30,7 +31,7 @@ ROUNDING = 1e-9
 
 
 def tag_broken(offer: Offer, item: ItemFacts | None, campaign: Campaign) -> Iterator[Broken]:
-    """The price is one: a step of the ladder, with the campaign's ending, below list price, with the discount said."""
+    """The price is one: nominated, or a step of the ladder with the campaign's ending; below list price, as said."""
     price, where = number(offer.price), place(offer)
     most = min([number(limit.maximum) for limit in campaign.limits if isinstance(limit, PerCustomer)], default=None)
     if offer.per_customer is not None or most is not None:
@@ -42,12 +43,18 @@ def tag_broken(offer: Offer, item: ItemFacts | None, campaign: Campaign) -> Iter
         yield Broken(limit="price", where=where, amount=low, unit="currency")
     if not math.isfinite(price):
         return
-    off = _off_ending(price, campaign.price_ending)
+    own = () if item is None else item.nominations
+    off = _off_ending(price, None if own else campaign.price_ending)
     if not off <= ROUNDING * max(1.0, abs(price)):
         yield Broken(limit="price ending", where=where, amount=_size(off), unit="currency")
     if item is None:
         return
-    between = _off_ladder(price, item.list_price, campaign)
+    away = max((_size(abs(price - number(one.price))) for one in own), default=0.0)
+    if away > ROUNDING:
+        yield Broken(limit="nominated", where=where, amount=away, unit="currency")
+    if not own and any(isinstance(limit, Nominations) and limit.only for limit in campaign.limits):
+        yield Broken(limit="nominated", where=where, amount=1.0, unit="offers")
+    between = None if own else _off_ladder(price, item.list_price, campaign)
     if between is not None:
         yield Broken(limit="ladder", where=where, amount=between, unit="currency")
     if not price < item.list_price:

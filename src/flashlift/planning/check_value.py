@@ -1,8 +1,8 @@
 """What offers are worth, recomputed from the design's definition: V = E[C(plan) - C(no sale)] over all items touched.
 
-C = units kept x (price paid - unit cost) - returns - holding. Shares no code with the planner or the account that it
-maximizes. Two questions share the arithmetic: what all offers are worth together, with their effects on each
-other's items added up before demand and stock cut them off, and what each offer is worth if it runs alone.
+C = units kept x (price paid + what funders pay - unit cost) - returns - holding. Shares no code with the planner or the
+account that it maximizes. Two questions share the arithmetic: what all offers are worth together, with their effects on
+each other's items added up before demand and stock cut them off, and what each offer is worth if it runs alone.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Cells:
         item: rows of the items table.
         price: sale prices.
         given: list price - price.
+        funded: share of that which others pay to the shop.
         quota: quotas, not necessarily whole, and at most the stock: more cannot be sold.
         wanted: units demanded at the price, unlimited by quota.
         replaced: units that the slot would sell at list price without the sale.
@@ -42,6 +43,7 @@ class Cells:
     item: IntArray
     price: FloatArray
     given: FloatArray
+    funded: FloatArray
     quota: FloatArray
     wanted: FloatArray
     replaced: FloatArray
@@ -63,6 +65,7 @@ class Cells:
             item=self.item[part],
             price=self.price[part],
             given=self.given[part],
+            funded=self.funded[part],
             quota=self.quota[part],
             wanted=self.wanted[part],
             replaced=self.replaced[part],
@@ -83,6 +86,7 @@ def read_cells(offers: Sequence[Offer], facts: Facts, draws: DemandDraws) -> Cel
             item=item,
             price=price,
             given=list_price - price,
+            funded=np.array([one.funded for one in known]),
             quota=quota,
             wanted=draws.units(item, slot, 1.0 - price / list_price) if offers else none,
             replaced=draws.units(item, slot, np.zeros(len(offers))) if offers else none,
@@ -140,7 +144,8 @@ def _gains(
     after[offered] += draws.aftermath(item[offered], (own @ extra)[offered])
     raw = items[item.tolist()]
     none = np.zeros((1, 1))
-    gain = _contribution(own @ sold, own @ (sold * cells.price[:, None]), after, raw, costs)
+    income = cells.price + cells.funded * cells.given
+    gain = _contribution(own @ sold, own @ (sold * income[:, None]), after, raw, costs)
     gain -= _contribution(none, none, before, raw, costs)
     value: FloatArray = _sums(at_plan, np.arange(len(touched)), n_plans, len(touched)) @ gain
     if not np.isfinite(value).all():

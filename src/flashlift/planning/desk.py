@@ -1,18 +1,20 @@
 """What if? A campaign valued once, and planned again in a moment whenever its limits change.
 
-Values of offers do not depend on limits, save on a reserve of stock, so a change of limits leaves them as they are, and
-prices of the limits that were right before are nearly right after: the search starts from them.
+Values of offers do not depend on limits, save on a reserve of stock, on nominations and on the shares that funders pay.
+So a change of other limits leaves them as they are, and prices of the limits that were right before are nearly right
+after: the search starts from them.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
 from flashlift.domain import Campaign, Plan
-from flashlift.limits import Limit, SellThrough, StockReserve
+from flashlift.limits import FunderBudget, Limit, Nominations, SellThrough, StockReserve
 from flashlift.planning.families import families
 from flashlift.planning.grid import Grid, build_grid
 from flashlift.planning.large import search_large
@@ -73,7 +75,8 @@ class Desk:
     ) -> Plan:
         """The best plan within `limits`, those of the campaign when left out.
 
-        Another reserve of stock changes quotas, so then the offers are valued again first.
+        Another reserve of stock changes quotas, and other nominations or shares of funders change what offers earn, so
+        then they are valued again first.
 
         Raises:
             InfeasibleError: no plan keeps all limits; it names a minimal set that conflicts.
@@ -114,4 +117,5 @@ class Desk:
 
 def _valued(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
     """The limits that change what offers are worth."""
-    return tuple(limit for limit in limits if isinstance(limit, StockReserve))
+    kept = (limit for limit in limits if isinstance(limit, StockReserve | Nominations | FunderBudget))
+    return tuple(replace(limit, amount=math.inf) if isinstance(limit, FunderBudget) else limit for limit in kept)

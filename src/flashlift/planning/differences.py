@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,9 +157,17 @@ def _campaign(before: SavedPlan, after: SavedPlan) -> pl.DataFrame:
 def _rules(saved: SavedPlan) -> list[str]:
     """What a campaign sets, a short text each."""
     whole = campaign_to_json(saved.campaign)
-    limits = [" ".join([limit.pop("limit"), *_pairs(limit)]) for limit in whole.pop("limits")]
+    limits = [" ".join([limit.pop("limit"), *_pairs(limit)]) for limit in _single(whole.pop("limits"))]
     slots = [" ".join(["slot", slot.pop("slot_id"), *_pairs(slot)]) for slot in whole.pop("slots")]
     return [*limits, *slots, *_pairs(whole)]
+
+
+def _single(limits: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each nomination as a rule of its own."""
+    for limit in limits:
+        nominations = limit.pop("offers", [])
+        yield limit
+        yield from ({"limit": "Nomination", **one} for one in nominations)
 
 
 def _pairs(fields: dict[str, Any]) -> list[str]:

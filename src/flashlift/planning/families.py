@@ -14,6 +14,7 @@ import polars as pl
 from flashlift.domain import Campaign
 from flashlift.limits import Appearances, BrandCount, Budget, CategoryCount, FunderBudget, MaxChange, Pinned, SoftLimit
 from flashlift.planning.family import Family
+from flashlift.planning.nominated import funded, paid_by
 from flashlift.planning.stock import saleable
 from flashlift.planning.together import always_together, never_together
 from flashlift.planning.windows import in_category
@@ -50,14 +51,11 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
                 brand = (items[SaleItems.brand.name] == limit.brand).fill_null(value=False).to_numpy()
                 found += _counts(f"brand[{limit.brand}", limit, campaign, brand)
             case FunderBudget():
-                paid = items[SaleItems.item_id.name].is_in(list(limit.item_ids))
-                if limit.brand is not None:
-                    paid |= (items[SaleItems.brand.name] == limit.brand).fill_null(value=False)
                 found.append(
                     Family(
                         names=(f"budget[{limit.funder}]",),
                         limit=None,
-                        group=np.where(paid.to_numpy(), 0, -1),
+                        group=np.where(paid_by(limit, items) > 0.0, 0, -1),
                         per_slot=False,
                         weight="discount_cost",
                         upper=True,
@@ -78,6 +76,7 @@ def families(campaign: Campaign, items: pl.DataFrame) -> list[Family]:
                         weight="discount_cost",
                         upper=True,
                         bound=np.array([limit.amount]),
+                        factor=1.0 - funded(campaign, items),
                         penalty=_penalty(limit),
                     )
                 )

@@ -21,10 +21,10 @@ from flashlift.account import contribution
 from flashlift.domain import Campaign, Costs
 from flashlift.errors import InputError
 from flashlift.limits import SellThrough
-from flashlift.planning.prices import sale_prices
+from flashlift.planning.nominated import funded
 from flashlift.planning.sound import require_sound
-from flashlift.planning.stock import saleable
-from flashlift.planning.windows import windows
+from flashlift.planning.steps import steps
+from flashlift.planning.stock import quotas, saleable
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, Progress, SparseEffects, silent
 from flashlift.schema import SaleItems
 
@@ -78,6 +78,7 @@ class _Shop:
     unit_cost: FloatArray
     stock: FloatArray
     saleable: FloatArray
+    funded: FloatArray
     costs: Costs
 
     def contribution(self, item: IntArray, units: FloatArray, revenue: FloatArray, at_list: FloatArray) -> FloatArray:
@@ -101,8 +102,9 @@ class Problem:
         shop: the items.
         draws: demand of the items in the slots.
         cross: its effects on other items, in order of source.
-        price: sale price of every item at every step of the ladder, (n_items, n_steps).
+        price: sale price of every item at every step (`flashlift.planning.steps`), (n_items, n_steps).
         allowed: whether the item may run at that step in that slot at all, (n_items, n_steps, n_slots).
+        forbidden: whether what only a limit forbids is allowed here.
     """
 
     campaign: Campaign
@@ -111,10 +113,13 @@ class Problem:
     cross: SparseEffects
     price: FloatArray
     allowed: npt.NDArray[np.bool_]
+    forbidden: bool = False
 
     @classmethod
-    def of(cls, campaign: Campaign, items: pl.DataFrame, draws: DemandDraws) -> Problem:
+    def of(cls, campaign: Campaign, items: pl.DataFrame, draws: DemandDraws, *, forbidden: bool = False) -> Problem:
         """Read the campaign; items without stock and what a limit forbids by itself may not run.
+
+        With `forbidden` the latter may: to find out which limits conflict.
 
         Raises:
             SettingsError: the campaign contradicts itself.
@@ -126,15 +131,24 @@ class Problem:
             unit_cost=items[SaleItems.unit_cost.name].to_numpy().astype(np.float64),
             stock=items[SaleItems.stock.name].to_numpy().astype(np.float64),
             saleable=saleable(campaign, items),
+            funded=funded(campaign, items),
             costs=campaign.costs,
         )
-        price, allowed = _steps(campaign, items, shop)
+        price, allowed = steps(campaign, items, shop.saleable, forbidden=forbidden)
         cross = draws.cross()
         by_source = np.argsort(cross.source, kind="stable")
         cross = SparseEffects(
             source=cross.source[by_source], target=cross.target[by_source], effect=cross.effect[by_source]
         )
-        return cls(campaign=campaign, shop=shop, draws=draws, cross=cross, price=price, allowed=allowed)
+        return cls(
+            campaign=campaign,
+            shop=shop,
+            draws=draws,
+            cross=cross,
+            price=price,
+            allowed=allowed,
+            forbidden=forbidden,
+        )
 
     @property
     def n_cells(self) -> int:
@@ -157,7 +171,7 @@ class Problem:
 
     def offered(self, columns: Columns) -> npt.NDArray[np.bool_]:
         """Whether valued offers may be chosen: there is demand for them, and they sell the share of it asked for."""
-        return (columns.quota > 0) & ~sells_too_little(self.campaign, columns)
+        return (columns.quota > 0) & (self.forbidden | ~sells_too_little(self.campaign, columns))
 
     def value(self, item: IntArray, slot: IntArray, step: IntArray) -> Columns:
         """Columns of some offers, each valued as if it stood alone in the plan.
@@ -169,7 +183,12 @@ class Problem:
 
 
 def build_columns(
-    campaign: Campaign, items: pl.DataFrame, draws: DemandDraws, *, progress: Progress = silent
+    campaign: Campaign,
+    items: pl.DataFrame,
+    draws: DemandDraws,
+    *,
+    forbidden: bool = False,
+    progress: Progress = silent,
 ) -> Columns:
     """Columns of the campaign, valued on `draws` in blocks of bounded memory.
 
@@ -179,13 +198,14 @@ def build_columns(
         campaign: what may run.
         items: table SaleItems, in the row order of `draws`.
         draws: demand of these items in the campaign's slots.
+        forbidden: leave in what only a limit on single offers forbids.
         progress: told the items done.
 
     Raises:
         SettingsError: the campaign contradicts itself.
         InputError: the draws hold values that are not finite.
     """
-    return all_columns(Problem.of(campaign, items, draws), progress=progress)
+    return all_columns(Problem.of(campaign, items, draws, forbidden=forbidden), progress=progress)
 
 
 def sells_too_little(campaign: Campaign, columns: Columns) -> npt.NDArray[np.bool_]:
@@ -206,19 +226,6 @@ def all_columns(problem: Problem, *, progress: Progress = silent) -> Columns:
     kept = columns.take(problem.offered(columns))
     log.info("%d offers could run, %d more have no demand", len(kept), len(columns) - len(kept))
     return kept
-
-
-def _steps(campaign: Campaign, items: pl.DataFrame, shop: _Shop) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Price of every item at every step, and in which slots stock and limits allow it."""
-    price, exists = sale_prices(shop.list_price, sorted(set(campaign.ladder)), campaign.endings)
-    exists &= shop.saleable[:, None] > 0.0
-    every = np.arange(items.height)[:, None]
-    allowed = np.repeat(exists[:, :, None], len(campaign.slots), axis=2)
-    for window in windows(campaign, items):
-        kept = window.keeps(every, price)
-        where = slice(None) if window.slots is None else window.slots
-        allowed[:, :, where] &= kept[:, :, None]
-    return price, allowed
 
 
 def _elsewhere(problem: Problem, item: IntArray, extra: FloatArray) -> FloatArray:
@@ -252,12 +259,13 @@ def _evaluate(problem: Problem, item: IntArray, slot: IntArray, price: FloatArra
     displaced = draws.units(pair_item, pair_slot, np.zeros(len(pairs)))[pair]
     wanted = draws.units(item, slot, discount)
     _require_finite(shop, item, wanted, displaced)
-    quota = _quota(wanted, campaign.quota_quantile, shop.saleable[item])
+    quota = quotas(wanted, campaign.quota_quantile, shop.saleable[item])
     sold = np.minimum(wanted, quota[:, None])
     extra = sold - displaced
     at_list = base[row] - displaced + draws.aftermath(item, extra)
     none = np.zeros((1, 1))
-    gain = shop.contribution(item, sold, sold * price[:, None], at_list)
+    paid = price + shop.funded[item] * (shop.list_price[item] - price)
+    gain = shop.contribution(item, sold, sold * paid[:, None], at_list)
     gain -= shop.contribution(items, none, none, base)[row]
     value = gain.mean(axis=1) + _elsewhere(problem, item, extra)
     _require_finite(shop, item, value[:, None])
@@ -272,15 +280,6 @@ def _evaluate(problem: Problem, item: IntArray, slot: IntArray, price: FloatArra
         value=value,
         discount_cost=(shop.list_price[item] - price) * units,
     )
-
-
-def _quota(wanted: FloatArray, quantile: float, stock: FloatArray) -> IntArray:
-    """Empirical quantile of the units (the smallest draw with at least this share at or below), rounded up."""
-    if not len(wanted):
-        return np.zeros(0, dtype=np.int64)
-    rank = min(max(int(np.ceil(quantile * wanted.shape[1] - 1e-9)) - 1, 0), wanted.shape[1] - 1)
-    units = np.partition(wanted, rank, axis=1)[:, rank]
-    return np.minimum(np.ceil(units - 1e-9), stock).astype(np.int64)
 
 
 def _require_finite(shop: _Shop, item: IntArray, *arrays: FloatArray) -> None:

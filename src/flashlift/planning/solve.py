@@ -18,7 +18,6 @@ from flashlift.planning.limits import Rows, compile_limits
 from flashlift.planning.problem import Problem, all_columns, build_columns
 from flashlift.planning.programme import Optimum, keeps, maximize
 from flashlift.planning.solution import Solution, plan_of
-from flashlift.planning.windows import without_windows
 from flashlift.protocols import DemandDraws, Progress, silent
 
 __all__ = ["solve", "solve_certified", "why_infeasible"]
@@ -135,5 +134,5 @@ def why_infeasible(
     campaign: Campaign, items: pl.DataFrame, draws: DemandDraws, *, progress: Progress = silent
 ) -> InfeasibleError:
     """Build the problem again with every offer in it, so that limits that forbid single offers can be named too."""
-    columns = build_columns(without_windows(campaign), items, draws, progress=progress)
+    columns = build_columns(campaign, items, draws, forbidden=True, progress=progress)
     return conflict(compile_limits(campaign, items, columns, lean=False))

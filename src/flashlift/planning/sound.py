@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 import polars as pl
@@ -20,6 +20,8 @@ from flashlift.limits import (
     Limit,
     MaxChange,
     NeverTogether,
+    Nomination,
+    Nominations,
     PerCustomer,
     Pinned,
     ReferencePrice,
@@ -28,6 +30,7 @@ from flashlift.limits import (
     SoftLimit,
     StockReserve,
 )
+from flashlift.planning.nominated import funded
 from flashlift.schema import SaleItems
 
 __all__ = ["require_sound"]
@@ -72,6 +75,8 @@ def require_sound(campaign: Campaign, items: pl.DataFrame) -> None:
                 "no penalty where the limit must be kept."
             )
         _limit(limit, campaign, ids, brands)
+    _nominated_once([one for limit in campaign.limits if isinstance(limit, Nominations) for one in limit.offers])
+    _funded(campaign, items)
 
 
 def _limit(limit: Limit, campaign: Campaign, ids: Collection[str], brands: Collection[str]) -> None:
@@ -90,10 +95,45 @@ def _limit(limit: Limit, campaign: Campaign, ids: Collection[str], brands: Colle
                 _known("item", item, ids)
         case StockReserve() | SellThrough() | PerCustomer() | MaxChange() | FunderBudget() | Rest():
             _in_range(limit)
+        case Nominations():
+            for one in limit.offers:
+                _known("item", one.item_id, ids)
+                _nomination(one)
         case Blackout():
             _ordered(limit)
         case ReferencePrice():
             _fractions(limit)
+
+
+def _nomination(one: Nomination) -> None:
+    cents = one.price * 100.0
+    if not 0.0 < one.price < math.inf or abs(cents - round(cents)) > 1e-6:
+        raise SettingsError(f"Item {one.item_id} is nominated at {one.price:g}. Give a price in whole cents, above 0.")
+    if not (one.stock >= 0 and one.stock == int(one.stock)):
+        raise SettingsError(f"Item {one.item_id} is nominated with a stock of {one.stock:g}. Give whole units from 0.")
+    if not 0.0 <= one.funding_frac <= 1.0:
+        raise SettingsError(
+            f"The seller of item {one.item_id} pays {one.funding_frac:g} of its discount. Give a share in [0, 1]."
+        )
+
+
+def _nominated_once(offers: Sequence[Nomination]) -> None:
+    sellers: dict[str, str] = {}
+    for one in offers:
+        if one.item_id in sellers:
+            both = f"{sellers[one.item_id] or 'a seller'!r} and {one.seller or 'a seller'!r}"
+            raise SettingsError(f"Item {one.item_id} is nominated twice, by {both}. Keep one nomination of it.")
+        sellers[one.item_id] = one.seller
+
+
+def _funded(campaign: Campaign, items: pl.DataFrame) -> None:
+    share = funded(campaign, items)
+    if share.size and share.max() > 1.0 + 1e-9:
+        item = items[SaleItems.item_id.name][int(share.argmax())]
+        raise SettingsError(
+            f"Funders and sellers pay {share.max():.0%} of the discount of item {item} together. "
+            "Lower a share, so that it is 100 % at most."
+        )
 
 
 def _fractions(limit: ReferencePrice) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from flashlift import artifacts
 from flashlift.domain import Campaign, Costs, Estimate, Offer, Plan, PlanStatus, Slot
 from flashlift.errors import ArtifactError
-from flashlift.limits import Limit, MaxChange
+from flashlift.limits import Limit, MaxChange, Nomination, Nominations
 from flashlift.planning.certificate import Certificate, load_certificate, save_certificate
 from flashlift.planning.check import check
 from flashlift.planning.explain import Explained, explain
@@ -220,5 +220,7 @@ def _limit_from_json(fields: dict[str, Any]) -> Limit:
     given: dict[str, Any] = {
         name: tuple(v) if isinstance(v, list) else v for name, v in fields.items() if name != "limit"
     }
+    if fields["limit"] == Nominations.__name__:
+        given["offers"] = tuple(Nomination(**one) for one in fields["offers"])
     given |= {name: datetime.fromisoformat(given[name]) for name in ("start", "end") if name in given}
     return LIMITS[fields["limit"]](**given)

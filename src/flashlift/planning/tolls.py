@@ -14,9 +14,8 @@ import polars as pl
 
 from flashlift.domain import Campaign
 from flashlift.planning.finding import Broken
-from flashlift.planning.verify_rows import Weight, rows, stock_row
+from flashlift.planning.verify_rows import Weight, rows, stock_rows
 from flashlift.protocols import FloatArray, IntArray
-from flashlift.schema import SaleItems
 
 __all__ = ["PricedRow", "Tolls", "priced_rows"]
 
@@ -93,8 +92,7 @@ def priced_rows(
         prices: `row` (its name) and `price`.
     """
     asked = {str(row): float(price) for row, price in prices.iter_rows()}
-    item_of = {f"stock[{item}]": k for k, item in enumerate(items[SaleItems.item_id.name])}
-    stock = (stock_row(campaign, items, item_of[name]) for name in list(asked) if name in item_of)
+    stock = stock_rows(campaign, items, set(asked))
     priced: list[PricedRow] = []
     broken: list[Broken] = []
     for row in chain(rows(campaign, items), stock):

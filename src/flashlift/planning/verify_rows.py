@@ -25,12 +25,12 @@ from flashlift.limits import (
     NeverTogether,
     Pinned,
 )
-from flashlift.planning.check_facts import free_stock
+from flashlift.planning.check_facts import free_stock, nominations_of
 from flashlift.planning.check_limits import penalty_of
 from flashlift.protocols import FloatArray
 from flashlift.schema import SaleItems
 
-__all__ = ["Row", "Weight", "rows", "stock_row"]
+__all__ = ["Row", "Weight", "rows", "stock_rows"]
 
 Weight = Literal["offers", "discount", "quota"]
 BoolArray = npt.NDArray[np.bool_]
@@ -60,7 +60,7 @@ class Row:
 
 
 def rows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Row]:
-    """All rows that tie items together; stock is asked for item by item (`stock_row`)."""
+    """All rows that tie items together; stock is asked for by name (`stock_rows`)."""
     every = np.ones(items.height)
     for slot, here in zip(campaign.slots, _each(campaign), strict=True):
         yield Row(name=f"positions[{slot.slot_id}]", bound=slot.positions, takes=every, slots=here)
@@ -103,21 +103,40 @@ def _whole(limit: MaxChange | FunderBudget | Budget, campaign: Campaign, items: 
             if limit.new is not None:
                 yield Row(name="change[new]", bound=limit.new, takes=1.0 - old, slots=always, penalty=penalty)
         case FunderBudget():
-            paid = _among(items, SaleItems.item_id.name, limit.item_ids)
-            if limit.brand is not None:
-                paid = np.maximum(paid, _among(items, SaleItems.brand.name, [limit.brand]))
-            name, takes = f"budget[{limit.funder}]", limit.share * paid
+            takes, name = _paid_by(limit, items), f"budget[{limit.funder}]"
             yield Row(name=name, bound=limit.amount, takes=takes, slots=always, weight="discount", penalty=penalty)
         case Budget():
-            yield Row(name="budget", bound=limit.amount, takes=every, slots=always, weight="discount", penalty=penalty)
+            takes = every - _paid_by_others(campaign, items)
+            yield Row(name="budget", bound=limit.amount, takes=takes, slots=always, weight="discount", penalty=penalty)
 
 
-def stock_row(campaign: Campaign, items: pl.DataFrame, item: int) -> Row:
-    """Quotas of one item within its stock less the reserve; `item` is a row of the items table."""
-    stock, name = free_stock(float(items[SaleItems.stock.name][item]), campaign), items[SaleItems.item_id.name][item]
-    takes, always = np.zeros(items.height), np.ones(len(campaign.slots), dtype=bool)
-    takes[item] = 1.0
-    return Row(name=f"stock[{name}]", bound=stock, takes=takes, slots=always, weight="quota")
+def _paid_by_others(campaign: Campaign, items: pl.DataFrame) -> FloatArray:
+    """Share of each item's discount that sellers and funders pay, (n_items,)."""
+    ids, nominated = items[SaleItems.item_id.name], nominations_of(campaign)
+    share = np.array([sum(one.funding_frac for one in nominated.get(item, ())) for item in ids], dtype=np.float64)
+    for limit in campaign.limits:
+        if isinstance(limit, FunderBudget):
+            share += _paid_by(limit, items)
+    return share
+
+
+def _paid_by(limit: FunderBudget, items: pl.DataFrame) -> FloatArray:
+    """Share of each item's discount that a funder pays, (n_items,)."""
+    mine = _among(items, SaleItems.item_id.name, limit.item_ids)
+    if limit.brand is not None:
+        mine = np.maximum(mine, _among(items, SaleItems.brand.name, [limit.brand]))
+    return limit.share * mine
+
+
+def stock_rows(campaign: Campaign, items: pl.DataFrame, names: Collection[str]) -> Iterator[Row]:
+    """Quotas of one item within its stock less the reserve and what was nominated: those rows that are named."""
+    always, nominated = np.ones(len(campaign.slots), dtype=bool), nominations_of(campaign)
+    for k, item in enumerate(items[SaleItems.item_id.name]):
+        if f"stock[{item}]" in names:
+            stock = free_stock(float(items[SaleItems.stock.name][k]), nominated.get(item, ()), campaign)
+            takes = np.zeros(items.height)
+            takes[k] = 1.0
+            yield Row(name=f"stock[{item}]", bound=stock, takes=takes, slots=always, weight="quota")
 
 
 def _each(campaign: Campaign) -> BoolArray:

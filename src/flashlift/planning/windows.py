@@ -7,7 +7,7 @@ that may not run is known before any of it is valued, and takes no row of the pr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +18,21 @@ from flashlift.limits import (
     Blackout,
     Excluded,
     MarginFloor,
+    Nominations,
     NotAboveCompetitor,
     Pinned,
     ReferencePrice,
     Rest,
-    SellThrough,
 )
+from flashlift.planning.nominated import nominated_price
 from flashlift.planning.prices import sale_prices
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleFacts, SaleItems
 
-__all__ = ["Window", "in_category", "windows", "without_windows"]
+__all__ = ["Window", "in_category", "windows"]
 
 BoolArray = npt.NDArray[np.bool_]
 ROUNDING = 1e-9
-ALONE = (MarginFloor, Excluded, ReferencePrice, NotAboveCompetitor, Rest, Blackout, SellThrough)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +61,6 @@ class Window:
         return broken if self.slots is None else broken & self.slots[slot]
 
 
-def without_windows(campaign: Campaign) -> Campaign:
-    """The same campaign without what forbids single offers."""
-    kept = [limit for limit in campaign.limits if not isinstance(limit, ALONE)]
-    open_ = [replace(limit, discount_frac=None) if isinstance(limit, Pinned) else limit for limit in kept]
-    return replace(campaign, limits=tuple(open_))
-
-
 def windows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Window]:
     """All windows of the campaign, in the order of its limits.
 
@@ -85,6 +78,8 @@ def windows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Window]:
                 yield _prices(
                     "competitor", np.zeros(items.height), _known(items, SaleFacts.competitor_price.name, np.inf)
                 )
+            case Nominations():
+                yield _nominated(limit, campaign, items)
             case Excluded():
                 yield _closed("excluded", _listed(items, limit.item_ids), None)
             case Rest():
@@ -134,6 +129,13 @@ def _known(items: pl.DataFrame, name: str, unknown: float) -> FloatArray:
     if name not in items.columns:
         return np.full(items.height, unknown)
     return items[name].cast(pl.Float64).fill_null(unknown).to_numpy()
+
+
+def _nominated(limit: Nominations, campaign: Campaign, items: pl.DataFrame) -> Window:
+    """Nominated items at their price; the others at any, or none where only nominated ones may run."""
+    price = nominated_price(campaign, items)
+    low = np.nan_to_num(price, nan=np.inf if limit.only else 0.0)
+    return _prices("nominated", low, np.nan_to_num(price, nan=np.inf))
 
 
 def _listed(items: pl.DataFrame, item_ids: Sequence[str]) -> BoolArray:
