@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from flashlift.demand.event_study import MissingShare, Prior, measure_missing
+from flashlift.demand.event_study import MovedShare, Prior, measure_missing
 
 VAGUE = Prior(mean=0.2, sd=5.0)
 
 
-def study(rng: np.random.Generator, share: float, *, n: int = 300, prior: Prior = VAGUE) -> MissingShare:
+def study(rng: np.random.Generator, share: float, *, n: int = 300, prior: Prior = VAGUE) -> MovedShare:
     """Sales of items in a weak state of demand (factor 0.9), whose extra units cost `share` of themselves."""
     expected = rng.lognormal(2.0, 0.6, n)
     extra = 0.4 * expected * rng.integers(1, 5, n)
@@ -48,7 +48,7 @@ def test_few_sales_return_the_prior() -> None:
 
 @pytest.mark.parametrize(("share", "sd"), [(0.2, 0.15), (0.0, 0.1), (0.85, 0.2), (0.0, 1e-6)])
 def test_draws_stay_within_bounds_and_have_the_mean(share: float, sd: float) -> None:
-    one = MissingShare(share=share, share_sd=sd)
+    one = MovedShare(share=share, share_sd=sd)
     drawn = one.draw(20_000, np.random.default_rng(3))
     assert drawn.min() >= 0.0
     assert drawn.max() <= 0.9

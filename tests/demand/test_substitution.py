@@ -12,7 +12,7 @@ import pytest
 from tests.demand.conftest import make_events, make_items, make_slots
 
 from flashlift.demand import DemandConfig, FittedDemand, fit
-from flashlift.demand.event_study import MissingShare
+from flashlift.demand.event_study import MovedShare
 from flashlift.demand.substitution import diversion, diversion_sentence
 from flashlift.schema import Promotions, SaleItems, Tables
 
@@ -122,15 +122,15 @@ def test_groups_are_saved_and_new_items_join_them_by_title(quick: DemandConfig, 
 
 def test_the_sentence_says_what_the_log_rules_out() -> None:
     group = np.array([0, 0, 1, 1, 1, 2])
-    open_still = MissingShare(share=0.1, share_sd=0.05, measured=0.1, measured_sd=0.1)
+    open_still = MovedShare(share=0.1, share_sd=0.05, measured=0.1, measured_sd=0.1)
     said = diversion_sentence(open_still, group)
     assert "5 items in 2 groups" in said
     assert said.endswith("the log alone says 10% (-6% to 26%), and does not rule out that it is nothing.")
     assert diversion_sentence(replace(open_still, measured_sd=0.01), group).endswith(
         "and rules out that it is nothing."
     )
-    assert "an assumption" in diversion_sentence(MissingShare(share=0.1, share_sd=0.1), group)
-    assert "counts as none" in diversion_sentence(MissingShare(share=0.0, share_sd=1e-6), np.arange(6))
+    assert "an assumption" in diversion_sentence(MovedShare(share=0.1, share_sd=0.1), group)
+    assert "counts as none" in diversion_sentence(MovedShare(share=0.0, share_sd=1e-6), np.arange(6))
 
 
 def test_without_titles_and_views_nothing_is_taken_and_that_is_said(

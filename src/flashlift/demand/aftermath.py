@@ -4,17 +4,20 @@ Event study of the days after past sales, pooled over the shop (`event_study`). 
 response of the item's category expects, not those observed: an item that happens to sell well in the sale and after it
 would hide the effect. Purchases brought forward are missing soon, and then less and less (the dips of van Heerde,
 Leeflang and Wittink, Journal of Marketing Research 37(3), 2000), so early days count more: units are summed with
-weights that halve within a week, the matched filter of a loss that fades like them.
+weights that halve within a week, the matched filter of a loss that fades like them. The forecast is taken times what
+the same days brought to items that no sale touched (`twins`).
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from flashlift.account import HORIZON_DAYS
 from flashlift.demand.baseline import CrossFit
-from flashlift.demand.event_study import MissingShare, Prior, measure_missing
-from flashlift.protocols import FloatArray, IntArray
+from flashlift.demand.event_study import MovedShare, Prior, StudiedSales, measure_missing
+from flashlift.demand.twins import twin_factor
+from flashlift.protocols import FloatArray
 
 __all__ = ["measure_pull_forward"]
 
@@ -22,13 +25,15 @@ _PRIOR = Prior(mean=0.2, sd=0.15)
 _FADE = 0.9  # of the loss, from one day to the next
 
 
-def measure_pull_forward(
-    cross: CrossFit, item: IntArray, origin: IntArray, last: IntArray, extra: FloatArray
-) -> MissingShare:
-    """Share from past sales (rows paired): first day `origin`, last day `last` of the panel, expected `extra` units.
+def measure_pull_forward(cross: CrossFit, kin: sparse.csr_matrix, sales: StudiedSales) -> MovedShare:
+    """Share from past sales; without any that have days after them the prior: 0.2, with a standard deviation of 0.15.
 
-    Without sales that have days after them the prior is returned: 0.2 with a standard deviation of 0.15.
+    Args:
+        cross: baselines that did not see the days they predict.
+        kin: items that a sale of each item moves, (n_items, n_items).
+        sales: past sales.
     """
+    item, origin, last = sales.item, sales.origin, sales.last
     panel = cross.panel
     ahead = np.arange(1, HORIZON_DAYS + 1)
     row, step = (a.ravel() for a in np.meshgrid(np.arange(len(item)), ahead, indexing="ij"))
@@ -43,12 +48,14 @@ def measure_pull_forward(
     def summed(values: FloatArray) -> FloatArray:
         return np.bincount(row, values, len(item)).astype(np.float64)
 
+    after = np.minimum(last + 1, panel.n_days), np.minimum(last + HORIZON_DAYS, panel.n_days - 1)
+    days = twin_factor(cross, kin, item, origin, *after, fade=_FADE)
     lost = weight / (_FADE ** (ahead - 1.0)).sum()  # share of the loss that falls on the day
     return measure_missing(
         actual=summed(weight * panel.units[item[row], day]),
         variance=panel.lump[item] * summed(weight**2 * rate),
-        expected=summed(weight * rate),
-        extra=extra * summed(weight * lost * panel.stock[item[row], day]),
+        expected=summed(weight * rate) * days,
+        extra=sales.extra * summed(weight * lost * panel.stock[item[row], day]),
         cluster=item,
         prior=_PRIOR,
     )

@@ -1,4 +1,4 @@
-"""Units missing elsewhere per extra unit of a sale: a ratio from past sales, shrunk to what is known of other shops."""
+"""Units missing or gained elsewhere per extra unit of a sale, from past sales, shrunk to what is known of others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,28 @@ from scipy.special import ndtr, ndtri
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.stats.sandwich import cluster_meat
 
-__all__ = ["MissingShare", "Prior", "measure_missing"]
+__all__ = ["MovedShare", "Prior", "StudiedSales", "measure_gained", "measure_missing"]
 
 _UPPER = 0.9
 _FEWEST = 10
 _LEVEL_NOISE = 0.15  # relative variance of units around a forecast, for the weights only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudiedSales:
+    """Past sales whose effects elsewhere are studied, (n,).
+
+    Args:
+        item: item number.
+        origin: first day of the panel.
+        last: last day.
+        extra: units that the sale is expected to have added.
+    """
+
+    item: IntArray
+    origin: IntArray
+    last: IntArray
+    extra: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +43,8 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MissingShare:
-    """Share of the extra units of a sale that is missing elsewhere: normal, cut to [0, 0.9].
+class MovedShare:
+    """Share of the extra units of a sale that is missing, or gained, elsewhere: normal, cut to [0, 0.9].
 
     Args:
         share: mean of the normal, in [0, 0.9].
@@ -43,7 +60,7 @@ class MissingShare:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """90 % interval of the log alone; below 0, sales would seem to help elsewhere."""
+        """90 % interval of the log alone; below 0, sales would seem to do the opposite elsewhere."""
         if self.measured is None or self.measured_sd is None:
             return None
         reach = float(ndtri(0.95)) * self.measured_sd
@@ -74,7 +91,7 @@ def measure_missing(
     extra: FloatArray,
     cluster: IntArray,
     prior: Prior,
-) -> MissingShare:
+) -> MovedShare:
     """Weighted least squares of actual = c * expected - share * extra, one row per past sale.
 
     The factor c absorbs what the rows have in common (promoted items are in a weak state of demand, and recover). Rows
@@ -84,25 +101,48 @@ def measure_missing(
     Args:
         actual: units counted, (n,).
         variance: variance of counting them, (n,).
-        expected: units expected without the sale, (n,).
+        expected: units expected without the sale, from forecasts and from what the days brought to twins, (n,).
         extra: extra units of the sale, as far as what they cost could have been seen in `actual`, (n,).
         cluster: number of the item or group that the row belongs to, (n,).
         prior: what is known before.
     """
-    keep = (expected > 0) & (extra > 0)
+    return _measure(actual, variance, expected, -extra, cluster, prior)
+
+
+def measure_gained(
+    actual: FloatArray,
+    variance: FloatArray,
+    expected: FloatArray,
+    extra: FloatArray,
+    cluster: IntArray,
+    prior: Prior,
+) -> MovedShare:
+    """As `measure_missing`, of units that an extra unit brings: actual = c * expected + share * extra."""
+    return _measure(actual, variance, expected, extra, cluster, prior)
+
+
+def _measure(
+    actual: FloatArray,
+    variance: FloatArray,
+    expected: FloatArray,
+    extra: FloatArray,
+    cluster: IntArray,
+    prior: Prior,
+) -> MovedShare:
+    keep = (expected > 0) & (extra != 0)
     if keep.sum() < _FEWEST:
-        return MissingShare(share=prior.mean, share_sd=prior.sd)
+        return MovedShare(share=prior.mean, share_sd=prior.sd)
     actual, variance, expected, extra = (a[keep] for a in (actual, variance, expected, extra))
     cluster = cluster[keep]
     weight = 1.0 / (variance + _LEVEL_NOISE * expected**2)
-    design = np.column_stack([expected, -extra])
+    design = np.column_stack([expected, extra])
     bread = np.linalg.pinv((design * weight[:, None]).T @ design)
     solution = bread @ (design * weight[:, None]).T @ actual
     score = design * (weight * (actual - design @ solution))[:, None]
     noise = max(float((bread @ cluster_meat(score, cluster) @ bread)[1, 1]), 1e-9)
     precision = 1.0 / prior.sd**2 + 1.0 / noise
     mean = (prior.mean / prior.sd**2 + solution[1] / noise) / precision
-    return MissingShare(
+    return MovedShare(
         share=float(np.clip(mean, 0.0, _UPPER)),
         share_sd=float(precision**-0.5),
         measured=float(solution[1]),

@@ -13,10 +13,12 @@ import polars as pl
 
 from flashlift import artifacts
 from flashlift.demand.baseline import Baseline
+from flashlift.demand.complements import Complements
 from flashlift.demand.config import DemandConfig
 from flashlift.demand.draws import PosteriorDraws
-from flashlift.demand.event_study import MissingShare
+from flashlift.demand.event_study import MovedShare
 from flashlift.demand.forecast import daily_units, day_slots, day_table, planned_sales
+from flashlift.demand.halo import halo_effects, halo_sentence
 from flashlift.demand.horizon import look_ahead, week_ahead
 from flashlift.demand.neighbors import rates_of_neighbors
 from flashlift.demand.noise import Noise
@@ -32,7 +34,7 @@ from flashlift.demand.titles import TitleVectors
 from flashlift.demand.traffic_effect import TrafficEffect, lean_on
 from flashlift.domain import Estimate, Slot
 from flashlift.errors import InputError
-from flashlift.protocols import FloatArray, IntArray
+from flashlift.protocols import FloatArray, IntArray, SparseEffects
 
 __all__ = ["FittedDemand"]
 
@@ -66,6 +68,8 @@ class FittedDemand:
         response: visibility and elasticity.
         pull: share of extra units missing in the weeks after a sale.
         diverted: share of extra units that substitutes lose during it.
+        halo: units of complements that an extra unit brings.
+        complements: which items go along with which; none where no halo was found.
         noise: spreads of the forecast.
         profile: the hours of a day.
         detected: past sales were detected from prices, not recorded; the lift of being shown is then assumed.
@@ -93,8 +97,10 @@ class FittedDemand:
     baseline: Baseline
     gap_response: Estimate | None
     response: Response
-    pull: MissingShare
-    diverted: MissingShare
+    pull: MovedShare
+    diverted: MovedShare
+    halo: MovedShare
+    complements: Complements
     noise: Noise
     profile: HourProfile
     detected: bool
@@ -128,10 +134,29 @@ class FittedDemand:
             group[new] = join_groups(TitleVectors(known), self.group, self.category, title, categories[new])
         return group
 
+    def _cross(self, rows: IntArray, groups: IntArray, items: pl.DataFrame, usual: FloatArray) -> SparseEffects:
+        """What an extra unit of each item takes from substitutes and brings to complements."""
+        taken = diversion(
+            round(self.diverted.mean, _DECIMALS), self._substitutes(rows, groups, items), usual.round(_DECIMALS)
+        )
+        if not len(self.complements.source):
+            return taken
+        brought = halo_effects(round(self.halo.mean, _DECIMALS), self.complements, rows)
+        return SparseEffects(
+            source=np.append(taken.source, brought.source),
+            target=np.append(taken.target, brought.target),
+            effect=np.append(taken.effect, brought.effect),
+        )
+
     @property
     def substitution(self) -> str:
         """What sales take from substitutes, in a sentence, with the 90 % interval of the log alone."""
         return diversion_sentence(self.diverted, self.group)
+
+    @property
+    def halo_said(self) -> str:
+        """What sales bring to complements, in a sentence, with the 90 % interval of the log alone."""
+        return halo_sentence(self.halo, self.complements)
 
     def _states(self, rows: IntArray, groups: IntArray, titles: Sequence[str | None]) -> State:
         """State of each item; one never sold is expected to sell like its category and items of similar titles."""
@@ -198,11 +223,7 @@ class FittedDemand:
             slot_level=self.noise.draw_slot_levels(slots, n_draws, rng).round(_DECIMALS),
             cell_sd=float(np.sqrt(np.log1p(self.noise.cell))),
             pull_forward=self.pull.draw(n_draws, rng).round(_DECIMALS),
-            effects=diversion(
-                round(self.diverted.mean, _DECIMALS),
-                self._substitutes(rows, groups, items),
-                horizon.units_28.round(_DECIMALS),
-            ),
+            effects=self._cross(rows, groups, items, horizon.units_28),
             deepest=np.where(rows >= 0, self.deepest[rows], self.deepest_category[groups]),
             identified=self.identified,
             seed=rng.integers(0, 2**64, len(rows), dtype=np.uint64),

@@ -78,6 +78,12 @@ class Panel:
         """Number of days."""
         return int(self.units.shape[1])
 
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """Start of the first day and end of the last, UTC."""
+        start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=self.first_day)
+        return start, start + timedelta(days=self.n_days)
+
 
 def build_panel(tables: Tables, until: datetime, config: DemandConfig) -> Panel:
     """Read the log before `until` into a panel. Whole UTC days only: the day of `until` is left out unless it is over.

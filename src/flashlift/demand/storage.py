@@ -14,8 +14,9 @@ import polars as pl
 from flashlift.artifacts import Artifact
 from flashlift.demand.baseline import Baseline
 from flashlift.demand.calendar import Calendar
+from flashlift.demand.complements import Complements
 from flashlift.demand.config import DemandConfig
-from flashlift.demand.event_study import MissingShare
+from flashlift.demand.event_study import MovedShare
 from flashlift.demand.levels import Effects
 from flashlift.demand.noise import Noise
 from flashlift.demand.profile import HourProfile
@@ -30,14 +31,15 @@ __all__ = ["KIND", "LAYOUT", "pack", "unpack"]
 KIND = "demand"
 """Kind of the artifact."""
 
-LAYOUT = 8
+LAYOUT = 9
 """Raised whenever a part is added, dropped, or comes to mean something else."""
 
 _ARRAYS = ("category", "brand", "group", "lump", "n_sales", "deepest", "deepest_category", "lean")
 _FACTS = ("origin_day", "categories", "brands", "detected", "identified", "log_position")
 _RECORDS: dict[str, type[Any]] = {
-    "pull": MissingShare,
-    "diverted": MissingShare,
+    "pull": MovedShare,
+    "diverted": MovedShare,
+    "halo": MovedShare,
     "noise": Noise,
     "config": DemandConfig,
 }
@@ -57,6 +59,7 @@ def pack(parts: Mapping[str, Any], *, inputs: str) -> Artifact:
         **_calendar_arrays(baseline.calendar),
         "booster": np.frombuffer(baseline.booster.model_to_string().encode(), dtype=np.uint8),
         **{f"shop_{name}": getattr(response, name) for name in _SHOP_ARRAYS},
+        **{f"complement_{name}": getattr(parts["complements"], name) for name in Complements.__slots__},
     }
     for name in _STATES:
         state = parts[name]
@@ -99,6 +102,7 @@ def unpack(stored: Artifact) -> dict[str, Any]:
         "gap_response": None if facts["gap_response"] is None else Estimate(**facts["gap_response"]),
         "traffic": None if facts["traffic"] is None else TrafficEffect(**facts["traffic"]),
         "response": Response(**response),
+        "complements": Complements(**{name: arrays[f"complement_{name}"] for name in Complements.__slots__}),
         "profile": HourProfile(cumulative=arrays["profile"]),
     }
 

@@ -15,7 +15,6 @@ clustering: Bansal, Blum and Chawla, Machine Learning 56, 2004), found greedily 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -49,7 +48,7 @@ def learn_groups(tables: Tables, panel: Panel, title: Sequence[str | None]) -> I
     """
     vectors = TitleVectors(without_brand(title, [panel.brands[k][1] for k in panel.brand]))
     pairs = [alike_titles(vectors.known, panel.category, _CANDIDATES)]
-    span = panel.item_ids, _midnight(panel.first_day), _midnight(panel.first_day + panel.n_days)
+    span = panel.item_ids, *panel.span
     looks, lines = read_looks(tables.events, *span), read_lines(tables.events, *span)
     near, weight = None, _LOOKS
     if len(looks):
@@ -65,10 +64,6 @@ def learn_groups(tables: Tables, panel: Panel, title: Sequence[str | None]) -> I
         # Nearly all pairs are never in one order: that alone makes no substitutes.
         odds -= weight * np.maximum(Together.within(lines, panel.category).log_lift(left, right), 0.0)
     return group_pairs(left, right, odds, len(panel.item_ids))
-
-
-def _midnight(day: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
 
 
 def without_brand(title: Sequence[str | None], brand: Sequence[str | None]) -> list[str | None]:

@@ -7,7 +7,8 @@ within the group and an outside option, one extra unit of item i takes
 
 units from item j, b being usual units (independence of irrelevant alternatives; McFadden, 1974). theta, the share of
 extra units that would come from the group if the item were small in it, is one number of the shop, measured by an event
-study (`event_study`): what the neighbors sold during past sales, against their own forecast made before.
+study (`event_study`): what the neighbors sold during past sales, against their own forecast made before, times what
+the days brought to items that no sale touched (`twins`).
 """
 
 from __future__ import annotations
@@ -15,48 +16,40 @@ from __future__ import annotations
 import numpy as np
 
 from flashlift.demand.baseline import CrossFit
-from flashlift.demand.event_study import MissingShare, Prior, measure_missing
+from flashlift.demand.elsewhere import days_elsewhere
+from flashlift.demand.event_study import MovedShare, Prior, StudiedSales, measure_missing
 from flashlift.demand.substitutes import MOST_IN_GROUP
 from flashlift.protocols import FloatArray, IntArray, SparseEffects
 
-__all__ = ["diversion", "diversion_sentence", "measure_diversion"]
+__all__ = ["diversion", "diversion_sentence", "measure_diversion", "substitute_pairs"]
 
 _PRIOR = Prior(mean=0.1, sd=0.1)
 
 
-def measure_diversion(
-    cross: CrossFit, group: IntArray, item: IntArray, origin: IntArray, last: IntArray, extra: FloatArray
-) -> MissingShare:
-    """Theta from past sales (rows paired): first day `origin`, last day `last` of the panel, expected `extra` units.
+def measure_diversion(cross: CrossFit, group: IntArray, sales: StudiedSales, days: FloatArray) -> MovedShare:
+    """Theta from past sales; where items have no neighbors, it is 0 without doubt.
 
-    `group` numbers the group of each item of the panel. Where items have no neighbors, theta is 0 without doubt.
+    Args:
+        cross: baselines that did not see the days they predict.
+        group: number of the group of each item of the panel.
+        sales: past sales.
+        days: what their days brought to everybody, (n,): see `twin_factor`.
     """
-    panel = cross.panel
-    source, target = _pairs(group, panel.units.sum(axis=1, dtype=np.float64))
+    panel, item = cross.panel, sales.item
+    source, target = substitute_pairs(group, panel.units.sum(axis=1, dtype=np.float64))
     if not len(source):
-        return MissingShare(share=0.0, share_sd=1e-6)
-    first, count = np.searchsorted(source, item), np.bincount(source, minlength=len(panel.item_ids))[item]
-    length = last - origin + 1
-    sale = np.repeat(np.arange(len(item)), count * length)
-    nth = np.arange(len(sale)) - np.repeat(np.cumsum(count * length) - count * length, count * length)
-    neighbor = target[first[sale] + nth // length[sale]]
-    day = origin[sale] + nth % length[sale]
-    rate = cross.predict(neighbor, origin[sale], day)
-    usable = np.where(panel.touched[neighbor, day], 0.0, panel.stock[neighbor, day])
-    counted = usable > 0
-
-    def summed(values: FloatArray) -> FloatArray:
-        return np.bincount(sale, values, len(item)).astype(np.float64)
-
+        return MovedShare(share=0.0, share_sd=1e-6)
+    others = days_elsewhere(cross, source, target, sales)
+    length = sales.last - sales.origin + 1
     own = np.repeat(np.arange(len(item)), length)
-    when = np.arange(len(own)) - np.repeat(np.cumsum(length) - length, length) + origin[own]
-    alone = np.bincount(own, cross.predict(item[own], origin[own], when), len(item))
-    expected = summed(rate * usable)
+    when = np.arange(len(own)) - np.repeat(np.cumsum(length) - length, length) + sales.origin[own]
+    alone = np.bincount(own, cross.predict(item[own], sales.origin[own], when), len(item))
+    expected = others.expected
     return measure_missing(
-        actual=summed(np.where(counted, panel.units[neighbor, day], 0.0)),
-        variance=summed(panel.lump[neighbor] * rate * usable),
-        expected=expected,
-        extra=extra * expected / np.maximum(summed(rate) + alone, 1e-9),
+        actual=others.actual,
+        variance=others.variance,
+        expected=expected * days,
+        extra=sales.extra * expected / np.maximum(others.by_sale(others.rate) + alone, 1e-9),
         cluster=group[item],
         prior=_PRIOR,
     )
@@ -64,14 +57,14 @@ def measure_diversion(
 
 def diversion(theta: float, group: IntArray, usual: FloatArray) -> SparseEffects:
     """Effects of an extra unit on the neighbors, as losses; `usual` units of each item, (n,)."""
-    source, target = _pairs(group, usual)
+    source, target = substitute_pairs(group, usual)
     whole = np.bincount(group, usual)[group]
     effect = -theta * usual[target] / np.maximum(whole[source], 1e-9)
     felt = effect < 0.0
     return SparseEffects(source=source[felt], target=target[felt], effect=effect[felt])
 
 
-def diversion_sentence(diverted: MissingShare, group: IntArray) -> str:
+def diversion_sentence(diverted: MovedShare, group: IntArray) -> str:
     """What is taken from substitutes, how sure that is, and whether the log alone leaves out that it is nothing."""
     sizes = np.bincount(group)
     if sizes.max() == 1:
@@ -87,7 +80,7 @@ def diversion_sentence(diverted: MissingShare, group: IntArray) -> str:
     return f"{said}; the log alone says {diverted.measured:.0%} ({lower:.0%} to {upper:.0%}), and {verdict}."
 
 
-def _pairs(group: IntArray, usual: FloatArray) -> tuple[IntArray, IntArray]:
+def substitute_pairs(group: IntArray, usual: FloatArray) -> tuple[IntArray, IntArray]:
     """Items and their neighbors, sorted by item; where new items made a group larger, only those that sell most."""
     order = np.lexsort((-usual, group))
     size = np.minimum(np.bincount(group), MOST_IN_GROUP)

@@ -96,7 +96,7 @@ class Together:
         left, right = left[of_one], right[of_one]
         product = (self.first[:, best].T @ self.second[:, best]).toarray()
         met = product[left, right] if self.first is self.second else product[left, right] + product[right, left]
-        chance = self._chance(best[left], best[right])
+        chance = self.chance(best[left], best[right])
 
         def unlikely(log_shape: float) -> float:
             a = np.exp(log_shape)
@@ -110,15 +110,19 @@ class Together:
         The posterior mean of a Poisson rate over its expectation, under a Gamma prior of mean 1 fitted to the shop's
         own pairs: empirical Bayes (DuMouchel, The American Statistician 53(3), 1999).
         """
+        return self._beside_chance(self.met(left, right), left, right)
+
+    def met(self, left: IntArray, right: IntArray) -> FloatArray:
+        """How often pairs were met."""
         met = self._met(self.first, self.second, left, right)
         if self.first is not self.second:
             met += self._met(self.second, self.first, left, right)
-        return self._beside_chance(met, left, right)
+        return met
 
     def _beside_chance(self, met: FloatArray, left: IntArray, right: IntArray) -> FloatArray:
-        return np.asarray(np.log((met + self.shape) / (self._chance(left, right) + self.shape)))
+        return np.asarray(np.log((met + self.shape) / (self.chance(left, right) + self.shape)))
 
-    def _chance(self, left: IntArray, right: IntArray) -> FloatArray:
+    def chance(self, left: IntArray, right: IntArray) -> FloatArray:
         """How often pairs of one category are expected to be met."""
         share = _shares(self.second_ends)
         chance = _rows_dot(self.first_ends, share, left, right)
