@@ -17,7 +17,7 @@ def study(rng: np.random.Generator, share: float, *, n: int = 300, prior: Prior 
     extra = 0.4 * expected * rng.integers(1, 5, n)
     level = rng.gamma(10.0, 0.1, n)
     actual = rng.poisson(np.maximum(0.9 * level * expected - share * extra, 0.0)).astype(float)
-    return measure_missing(actual, expected, expected, extra, np.arange(n), prior)
+    return measure_missing(actual, expected, expected, extra, np.arange(n), np.arange(n) % 40, prior)
 
 
 def test_the_share_is_recovered_and_its_interval_covers() -> None:
@@ -42,7 +42,7 @@ def test_few_sales_return_the_prior() -> None:
     found = study(np.random.default_rng(2), 0.5, n=9, prior=prior)
     assert (found.share, found.share_sd) == (prior.mean, prior.sd)
     none = np.zeros(50)
-    empty = measure_missing(none, none, none, none, np.arange(50), prior)
+    empty = measure_missing(none, none, none, none, np.arange(50), np.arange(50), prior)
     assert (empty.share, empty.share_sd) == (prior.mean, prior.sd)
 
 

@@ -57,5 +57,6 @@ def measure_pull_forward(cross: CrossFit, kin: sparse.csr_matrix, sales: Studied
         expected=summed(weight * rate) * days,
         extra=sales.extra * summed(weight * lost * panel.stock[item[row], day]),
         cluster=item,
+        week=sales.week,
         prior=_PRIOR,
     )

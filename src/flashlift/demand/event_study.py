@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from flashlift.protocols import FloatArray, IntArray
-from flashlift.stats.sandwich import cluster_meat
+from flashlift.stats.jackknife import two_way_jackknife
 
 __all__ = ["MovedShare", "Prior", "StudiedSales", "measure_gained", "measure_missing"]
 
@@ -32,6 +32,11 @@ class StudiedSales:
     origin: IntArray
     last: IntArray
     extra: FloatArray
+
+    @property
+    def week(self) -> IntArray:
+        """Week of the panel in which each begins."""
+        return np.asarray(self.origin // 7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +95,14 @@ def measure_missing(
     expected: FloatArray,
     extra: FloatArray,
     cluster: IntArray,
+    week: IntArray,
     prior: Prior,
 ) -> MovedShare:
     """Weighted least squares of actual = c * expected - share * extra, one row per past sale.
 
     The factor c absorbs what the rows have in common (promoted items are in a weak state of demand, and recover). Rows
-    of one cluster share its errors: sandwich variance (Liang and Zeger, 1986). The estimate is combined with the prior
-    by precision and cut to [0, 0.9]. Less than 10 rows tell nothing, and the prior is returned.
+    of one cluster share its errors, and rows of one week those of the shop (`two_way_jackknife`). The estimate is
+    combined with the prior by precision and cut to [0, 0.9]. Less than 10 rows tell nothing, and the prior is returned.
 
     Args:
         actual: units counted, (n,).
@@ -104,9 +110,10 @@ def measure_missing(
         expected: units expected without the sale, from forecasts and from what the days brought to twins, (n,).
         extra: extra units of the sale, as far as what they cost could have been seen in `actual`, (n,).
         cluster: number of the item or group that the row belongs to, (n,).
+        week: number of its week, (n,).
         prior: what is known before.
     """
-    return _measure(actual, variance, expected, -extra, cluster, prior)
+    return _measure(actual, variance, expected, -extra, cluster, week, prior)
 
 
 def measure_gained(
@@ -115,10 +122,11 @@ def measure_gained(
     expected: FloatArray,
     extra: FloatArray,
     cluster: IntArray,
+    week: IntArray,
     prior: Prior,
 ) -> MovedShare:
     """As `measure_missing`, of units that an extra unit brings: actual = c * expected + share * extra."""
-    return _measure(actual, variance, expected, extra, cluster, prior)
+    return _measure(actual, variance, expected, extra, cluster, week, prior)
 
 
 def _measure(
@@ -127,19 +135,17 @@ def _measure(
     expected: FloatArray,
     extra: FloatArray,
     cluster: IntArray,
+    week: IntArray,
     prior: Prior,
 ) -> MovedShare:
     keep = (expected > 0) & (extra != 0)
     if keep.sum() < _FEWEST:
         return MovedShare(share=prior.mean, share_sd=prior.sd)
     actual, variance, expected, extra = (a[keep] for a in (actual, variance, expected, extra))
-    cluster = cluster[keep]
     weight = 1.0 / (variance + _LEVEL_NOISE * expected**2)
     design = np.column_stack([expected, extra])
-    bread = np.linalg.pinv((design * weight[:, None]).T @ design)
-    solution = bread @ (design * weight[:, None]).T @ actual
-    score = design * (weight * (actual - design @ solution))[:, None]
-    noise = max(float((bread @ cluster_meat(score, cluster) @ bread)[1, 1]), 1e-9)
+    solution, variances = two_way_jackknife(design, weight, actual, cluster[keep], week[keep])
+    noise = max(float(variances[1]), 1e-9)
     precision = 1.0 / prior.sd**2 + 1.0 / noise
     mean = (prior.mean / prior.sd**2 + solution[1] / noise) / precision
     return MovedShare(

@@ -53,6 +53,7 @@ def measure_halo(
         expected=others.expected * days,
         extra=sales.extra * seen,
         cluster=sales.item,
+        week=sales.week,
         prior=_PRIOR,
     )
     if found.interval is None or found.interval[0] <= 0.0:

@@ -51,6 +51,7 @@ def measure_diversion(cross: CrossFit, group: IntArray, sales: StudiedSales, day
         expected=expected * days,
         extra=sales.extra * expected / np.maximum(others.by_sale(others.rate) + alone, 1e-9),
         cluster=group[item],
+        week=sales.week,
         prior=_PRIOR,
     )
 
