@@ -60,10 +60,10 @@ def find_complements(tables: Tables, panel: Panel, group: IntArray) -> Complemen
     left, right = left[apart], right[apart]
     if not len(left):
         return Complements.none()
-    of_category = Together.within(lines, panel.category)
+    met, chance = anywhere.met(left, right), anywhere.chance(left, right)
     alike = panel.category[left] == panel.category[right]
-    met = anywhere.met(left, right)
-    chance = np.where(alike, np.maximum(of_category.chance(left, right), 0.0), anywhere.chance(left, right))
+    if not alike.all():
+        chance[alike] = Together.within(lines, panel.category).chance(left[alike], right[alike])
     least = gammaincinv(met + anywhere.shape, _DOUBT) / (chance + anywhere.shape)
     sure = least > _SURELY
     return _of_each_source(left[sure], right[sure], (met - chance)[sure], lines, panel)

@@ -61,30 +61,31 @@ def measure_halo(
     return found, replace(complements, units=part)
 
 
-def halo_effects(halo: float, complements: Complements, rows: IntArray) -> SparseEffects:
-    """Effects of an extra unit on complements, as gains; `rows`: item of the log of each item asked for, -1: none."""
-    place = np.full(
-        int(max(complements.source.max(initial=-1), complements.target.max(initial=-1), rows.max(initial=-1))) + 2, -1
-    )
+def halo_effects(halo: float, complements: Complements, rows: IntArray, n_items: int) -> SparseEffects:
+    """Effects of an extra unit on complements, as gains.
+
+    Args:
+        halo: units that an extra unit brings.
+        complements: pairs of items of the log, with the a_ij as their units.
+        rows: item of the log of each item asked for; -1 for one that the log does not know.
+        n_items: items of the log.
+    """
+    place = np.full(n_items + 1, -1)  # the last stands for what the log does not know
     place[rows] = np.arange(len(rows))
-    place[-1] = -1  # where unknown items, of row -1, were written
     source, target = place[complements.source], place[complements.target]
-    both = (source >= 0) & (target >= 0)
-    return SparseEffects(source=source[both], target=target[both], effect=halo * complements.units[both])
+    asked = (source >= 0) & (target >= 0)
+    return SparseEffects(source=source[asked], target=target[asked], effect=halo * complements.units[asked])
 
 
 def halo_sentence(halo: MovedShare, complements: Complements) -> str:
     """What sales bring to other items, how sure that is, and whether it counts."""
-    if halo.interval is None:
-        return "No items are bought together by more than chance during sales that tell it: halo counts as none."
+    if halo.measured is None or halo.interval is None:
+        return "The log does not tell what a sale adds to the sales of other items (halo): it counts as none."
     lower, upper = halo.interval
     log = f"the log alone says {halo.measured:.2f} ({lower:.2f} to {upper:.2f})"
     if not len(complements.source):
-        return (
-            f"Whether an extra unit of a sale brings units of complements is not shown, and it counts as none; {log}."
-        )
-    items = len(np.unique(complements.source))
+        return f"What a sale adds to what is bought along with it (halo) counts as none: units per extra unit, {log}."
     return (
-        f"An extra unit of a sale brings {halo.mean:.2f} units at list price of what is bought along with it "
-        f"({items:,} items have complements); {log}."
+        f"An extra unit of a sale adds {halo.mean:.2f} units of what is bought along with it "
+        f"({len(np.unique(complements.source)):,} items have complements); {log}."
     )

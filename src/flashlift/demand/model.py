@@ -141,7 +141,7 @@ class FittedDemand:
         )
         if not len(self.complements.source):
             return taken
-        brought = halo_effects(round(self.halo.mean, _DECIMALS), self.complements, rows)
+        brought = halo_effects(round(self.halo.mean, _DECIMALS), self.complements, rows, len(self.item_ids))
         return SparseEffects(
             source=np.append(taken.source, brought.source),
             target=np.append(taken.target, brought.target),
@@ -154,7 +154,7 @@ class FittedDemand:
         return diversion_sentence(self.diverted, self.group)
 
     @property
-    def halo_said(self) -> str:
+    def spillover(self) -> str:
         """What sales bring to complements, in a sentence, with the 90 % interval of the log alone."""
         return halo_sentence(self.halo, self.complements)
 

@@ -129,8 +129,7 @@ def _assumptions(settings: Settings, planned: Planned | None, frames: dict[str, 
         "Purchases that were only pulled forward are subtracted.",
         "The value is a forecast from past prices that the shop chose for its own reasons, not a measured uplift.",
         f"The plan chose among the {planned.items.height:,} items that sold most in the last 56 days.",
-        frames["assumed"]["substitution"].item(),
-        "What a sale adds to the sales of other items (halo) is not estimated and counts as none.",
+        *frames["elsewhere"]["said"],
     ]
     if table["cost_assumed"].any():
         said.append(f"Unit costs are not in the data; {a.unit_cost_frac:.0%} of the list price is assumed.")

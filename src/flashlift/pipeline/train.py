@@ -77,6 +77,7 @@ def train(
         tables["Forecast metrics on held-out days, mean over the origins"] = errors
         tables["WAPE of the forecast from each origin to the end"] = demand.by_origin(frames["forecast_origins"])
         notes = forecast_notes(frames)
+        notes += frames["elsewhere"]["said"].to_list()
         notes += [demand.gap_sentence(Estimate(**row)) for row in frames["competitors"].iter_rows(named=True)]
     return Trained(
         tables=tables,
@@ -204,7 +205,8 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             "daily": judged.daily,
             "elasticities": model.elasticities(),
             "competitors": pl.DataFrame(rivals, schema=dict.fromkeys(_ESTIMATE, pl.Float64)),
-            "assumed": pl.DataFrame({"visibility": [model.detected], "substitution": [model.substitution]}),
+            "assumed": pl.DataFrame({"visibility": [model.detected]}),
+            "elsewhere": pl.DataFrame({"said": [model.substitution, model.spillover]}),
             "placebo": tested.placebo,
             "lots": tested.lots,
             "lost_sales": tested.lost,
