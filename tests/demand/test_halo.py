@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from benchmarks.elsewhere_truth import NOW, PAIRS, basket_shop
 from scipy.stats import binom
-from tests.demand.conftest import make_events, make_items, make_slots
+from tests.demand.conftest import make_slots
 
 from flashlift.demand import DemandConfig, FittedDemand, fit
 from flashlift.demand.complements import Complements, find_complements
@@ -18,55 +18,7 @@ from flashlift.demand.event_study import MovedShare, Prior, measure_gained
 from flashlift.demand.halo import halo_effects, halo_sentence
 from flashlift.demand.panel import build_panel
 from flashlift.market import SimulatedShop
-from flashlift.schema import Promotions, SaleItems, Tables
-
-START = datetime(2025, 1, 1, tzinfo=UTC)
-DAYS, PAIRS = 200, 40
-NOW = START + timedelta(days=DAYS)
-
-
-def basket_shop(halo: float, seed: int, *, attach: float = 0.2) -> Tables:
-    """Three sales of every even item; its orders hold the next item too.
-
-    Args:
-        halo: chance that an extra order of a sale holds the next item.
-        seed: of all chance.
-        attach: chance that any other order of the item does.
-    """
-    rng = np.random.default_rng(seed)
-    n = 2 * PAIRS
-    usual = np.repeat(rng.lognormal(0.7, 0.4, n)[:, None], DAYS, axis=1)
-    extra, price, deals = np.zeros((n, DAYS)), np.full((n, DAYS), 10.0), []
-    for item in range(0, n, 2):
-        for start in rng.choice(np.arange(30, 190, 40), 3, replace=False) + rng.integers(0, 8, 3):
-            days, depth = slice(start, start + rng.integers(2, 5)), rng.uniform(0.15, 0.5)
-            price[item, days] = 10.0 * (1 - depth)
-            extra[item, days] = usual[item, days] * (1.35 * (1 - depth) ** -2 - 1)
-            span = (START + timedelta(days=int(day)) for day in (days.start, days.stop))
-            deals.append((f"i{item:03d}", *span, 10.0 * (1 - depth)))
-    orders = []
-    for rate, chance in ((usual, attach), (extra, halo)):
-        counts = rng.poisson(rate)
-        item, day = (a.repeat(counts.ravel()) for a in (b.ravel() for b in np.indices(counts.shape)))
-        orders.append((item, day, (item % 2 == 0) & (rng.random(len(item)) < chance)))
-    item, day, both = (np.concatenate(part) for part in zip(*orders, strict=True))
-    order, second = np.arange(len(item)), rng.integers(30_000, 70_000, len(item))
-    item, day, order, second = (
-        np.append(a, b)
-        for a, b in zip(
-            (item, day, order, second), (item[both] + 1, *(c[both] for c in (day, order, second))), strict=True
-        )
-    )
-    at = [START + timedelta(days=int(d), seconds=int(s)) for d, s in zip(day, second, strict=True)]
-    events = make_events([f"i{k:03d}" for k in item], at, price[item, day].tolist(), [1] * len(item))
-    number = pl.DataFrame({"event_id": [str(k) for k in range(len(order))], "order_id": [f"o{k}" for k in order]})
-    events = events.drop("order_id").join(number, on="event_id").select(events.columns).sort("at", "event_id")
-    promotions = pl.DataFrame(deals, schema=["item_id", "start", "end", "price"], orient="row").with_columns(
-        pl.col("start", "end").cast(pl.Datetime("us", "UTC")),
-        pl.lit(None, dtype=pl.Int64).alias("position"),
-        pl.lit(False).alias("randomized"),
-    )
-    return Tables(events=events.lazy(), items=make_items(n), promotions=Promotions.validate(promotions))
+from flashlift.schema import SaleItems, Tables
 
 
 def sale_items(tables: Tables) -> pl.DataFrame:

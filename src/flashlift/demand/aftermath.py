@@ -11,27 +11,26 @@ the same days brought to items that no sale touched (`twins`).
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
 from flashlift.account import HORIZON_DAYS
 from flashlift.demand.baseline import CrossFit
 from flashlift.demand.event_study import MovedShare, Prior, StudiedSales, measure_missing
-from flashlift.demand.twins import twin_factor
 from flashlift.protocols import FloatArray
 
-__all__ = ["measure_pull_forward"]
+__all__ = ["FADE", "measure_pull_forward"]
 
 _PRIOR = Prior(mean=0.2, sd=0.15)
-_FADE = 0.9  # of the loss, from one day to the next
+FADE = 0.9
+"""Of the loss, from one day to the next."""
 
 
-def measure_pull_forward(cross: CrossFit, kin: sparse.csr_matrix, sales: StudiedSales) -> MovedShare:
+def measure_pull_forward(cross: CrossFit, sales: StudiedSales, days: FloatArray) -> MovedShare:
     """Share from past sales; without any that have days after them the prior: 0.2, with a standard deviation of 0.15.
 
     Args:
         cross: baselines that did not see the days they predict.
-        kin: items that a sale of each item moves, (n_items, n_items).
         sales: past sales.
+        days: what the weeks after brought to everybody, (n,): see `twin_factor`.
     """
     item, origin, last = sales.item, sales.origin, sales.last
     panel = cross.panel
@@ -42,15 +41,13 @@ def measure_pull_forward(cross: CrossFit, kin: sparse.csr_matrix, sales: Studied
     row, step, day = row[inside], step[inside], day[inside]
     usable = (panel.stock[item[row], day] > 0) & ~panel.touched[item[row], day]
     row, step, day = row[usable], step[usable], day[usable]
-    weight = _FADE ** (step - 1.0)
+    weight = FADE ** (step - 1.0)
     rate = panel.stock[item[row], day] * cross.predict(item[row], origin[row], day)
 
     def summed(values: FloatArray) -> FloatArray:
         return np.bincount(row, values, len(item)).astype(np.float64)
 
-    after = np.minimum(last + 1, panel.n_days), np.minimum(last + HORIZON_DAYS, panel.n_days - 1)
-    days = twin_factor(cross, kin, item, origin, *after, fade=_FADE)
-    lost = weight / (_FADE ** (ahead - 1.0)).sum()  # share of the loss that falls on the day
+    lost = weight / (FADE ** (ahead - 1.0)).sum()  # share of the loss that falls on the day
     return measure_missing(
         actual=summed(weight * panel.units[item[row], day]),
         variance=panel.lump[item] * summed(weight**2 * rate),

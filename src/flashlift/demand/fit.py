@@ -8,24 +8,18 @@ from datetime import datetime
 
 import numpy as np
 import polars as pl
-from scipy import sparse
 
-from flashlift.demand.aftermath import measure_pull_forward
 from flashlift.demand.baseline import Baseline
-from flashlift.demand.complements import Complements, find_complements
 from flashlift.demand.config import DemandConfig
-from flashlift.demand.event_study import StudiedSales
 from flashlift.demand.groundwork import Groundwork, lay_groundwork
-from flashlift.demand.halo import measure_halo
 from flashlift.demand.model import FittedDemand
+from flashlift.demand.moved import measure_moved
 from flashlift.demand.panel import Panel
 from flashlift.demand.response import SaleRows
 from flashlift.demand.substitutes import learn_groups
-from flashlift.demand.substitution import measure_diversion, substitute_pairs
 from flashlift.demand.threads import one_blas_thread
 from flashlift.demand.traffic_effect import check_traffic, learn_traffic
-from flashlift.demand.twins import twin_factor
-from flashlift.protocols import FloatArray, IntArray, Progress, silent
+from flashlift.protocols import FloatArray, Progress, silent
 from flashlift.schema import Tables
 
 __all__ = ["fit", "fit_on"]
@@ -33,7 +27,6 @@ __all__ = ["fit", "fit_on"]
 log = logging.getLogger(__name__)
 
 _IDENTIFIED = 0.5  # of the assumed variance: below it, the log has removed more than half
-_MAX_STUDIED = 5_000  # past sales whose effects elsewhere are studied
 
 
 def fit(
@@ -77,11 +70,7 @@ def fit_on(ground: Groundwork, tables: Tables, traffic: pl.DataFrame | None = No
         log.warning(
             "Neither titles nor views tell of any substitutes: a sale is taken to take nothing from other items."
         )
-    studied = _studied(ground)
-    complements = find_complements(tables, panel, group)
-    kin = _kin(panel, group, complements)
-    days = twin_factor(cross, kin, studied.item, studied.origin, studied.origin, studied.last)
-    halo, complements = measure_halo(cross, complements, studied, days)
+    moved = measure_moved(ground, tables, group)
     identified = float(response.shop_covariance[1, 1]) < _IDENTIFIED * config.assumed_elasticity_sd**2
     if not identified:
         log.warning(
@@ -107,10 +96,10 @@ def fit_on(ground: Groundwork, tables: Tables, traffic: pl.DataFrame | None = No
         baseline=replace(Baseline.fit(ground.rows, config), calendar=ground.rows.calendar.lately()),
         gap_response=ground.gap_response,
         response=response,
-        pull=measure_pull_forward(cross, kin, studied),
-        diverted=measure_diversion(cross, group, studied, days),
-        halo=halo,
-        complements=complements,
+        pull=moved.pull,
+        diverted=moved.diverted,
+        halo=moved.halo,
+        complements=moved.complements,
         noise=ground.noise,
         profile=panel.profile,
         detected=panel.detected,
@@ -134,26 +123,6 @@ def _deepest(panel: Panel, sales: SaleRows) -> dict[str, FloatArray]:
     item = np.zeros(len(panel.item_ids))
     np.maximum.at(item, sales.item, depth)
     return {"deepest": np.where(item > 0, item, category[panel.category]), "deepest_category": category}
-
-
-def _studied(ground: Groundwork) -> StudiedSales:
-    """Sales whose effects elsewhere are studied, with the extra units that are expected of them."""
-    # Not the items' own lifts: they hold some of the state of demand in these very sales, which goes on after them.
-    sales, response = ground.sales, ground.response
-    mean, _ = response.category_marginal(response.categories)
-    own = mean[ground.panel.category[sales.item]]
-    lift = np.exp(own[:, 0] + own[:, 1] * sales.x)
-    extra = sales.baseline * np.maximum(lift - 1.0, 0.0)
-    some = np.unique(np.linspace(0, len(extra) - 1, min(len(extra), _MAX_STUDIED)).astype(np.int64))
-    return StudiedSales(item=sales.item[some], origin=ground.first[some], last=ground.last[some], extra=extra[some])
-
-
-def _kin(panel: Panel, group: IntArray, complements: Complements) -> sparse.csr_matrix:
-    """Items that a sale of each item moves: itself, its substitutes and its complements, (n_items, n_items)."""
-    every = np.arange(len(group))
-    source, target = substitute_pairs(group, panel.units.sum(axis=1, dtype=np.float64))
-    place = np.concatenate([every, source, complements.source]), np.concatenate([every, target, complements.target])
-    return sparse.csr_matrix((np.ones(len(place[0])), place), shape=(len(group), len(group)))
 
 
 def _titles(tables: Tables, panel: Panel) -> list[str | None]:
