@@ -252,7 +252,7 @@ def losses(
 
 def _show(case: dict[str, float], found: list[dict[str, Moved]]) -> None:
     print(", ".join(f"{name} {value:g}" for name, value in case.items()))
-    for name in OF.keys() & case.keys():
+    for name in (name for name in OF if name in case):
         for control in CONTROLS:
             shares = [getattr(one[control], OF[name]) for one in found]
             told = [(share.measured, share.measured_sd) for share in shares if share.measured is not None]
