@@ -3,7 +3,9 @@
 Prices of the rows are first brought near by projected subgradient steps on the items that look best (Polyak, 1969).
 Then, again and again: the restricted programme (`flashlift.planning.master`) is solved, all schedules of all items are
 priced with its duals (`flashlift.planning.schedules`), and the best of those that would improve it are added
-(Gilmore and Gomory, 1961; sifting: Bixby et al., Operations Research 40, 1992). At any prices of the right sign
+(Gilmore and Gomory, 1961; sifting: Bixby et al., Operations Research 40, 1992). While the programme is far from the
+bound its duals say little, so they are pulled towards the best prices known (Wentges, International Transactions in
+Operational Research 4, 1997). At any prices of the right sign
 
     bound = prices @ right-hand sides + sum over items of the best schedule's worth at these prices
 
@@ -28,8 +30,12 @@ log = logging.getLogger(__name__)
 
 STEPS = 150  # of the subgradient
 ROUNDS = 60
+PULL = 0.7  # share of the best prices known in those that schedules are priced with
+FAR = 0.05  # share of the bound that the programme may be short of it before its own duals are trusted
 MOST = 20_000  # schedules added in a round
 TASK = "Relax"
+
+Schedules = tuple[IntArray, IntArray, IntArray, IntArray]  # number of the schedule, item, slot and step of each offer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,25 +91,31 @@ def relax(
     master.add(*_schedules(pricer, price, np.flatnonzero(worth > 0.0)))
     x = np.zeros(0)
     finished = False
+    stuck = False
     for turn in range(ROUNDS):
         found = master.solve(left())
         if found is None:
             break
         x = found
-        trial = pricer.clipped(master.price)
+        pull = PULL if not stuck and bound - master.worth > FAR * abs(bound) else 0.0
+        trial = pricer.clipped(pull * best_price + (1.0 - pull) * master.price)
         worth = pricer.best(trial)
         here = float(trial @ pricer.bound + worth.sum())
         if here < bound:
             bound, best_price = here, trial
-        log.info("round %d: worth %.6g, bound %.6g, %d schedules", turn, master.worth, bound, len(x))
+        log.info("round %d: worth %.6g, bound %.6g, %d schedules, pull %.2g", turn, master.worth, bound, len(x), pull)
         progress(TASK, turn + 1, ROUNDS, f"worth {master.worth:,.0f}, bound {bound:,.0f}")
         finished = bound - master.worth <= gap_frac * max(abs(master.worth), 1.0)
-        gain = worth - master.rent
-        more = np.flatnonzero(gain > 1e-7 * max(abs(master.worth), 1.0) / len(gain))
-        if finished or not len(more) or left() <= 0.0:
+        if finished or left() <= 0.0:
             break
-        more = more[np.argsort(-gain[more], kind="stable")[:MOST]]
-        master.add(*_schedules(pricer, trial, more))
+        least = 1e-7 * max(abs(master.worth), 1.0) / len(worth)
+        more = np.flatnonzero(worth > least)
+        more = more[np.argsort(master.rent[more] - worth[more], kind="stable")[:MOST]]
+        new = _improving(pricer, master, _schedules(pricer, trial, more), least)
+        stuck = not len(new[0])
+        if stuck and not pull:
+            break
+        master.add(*new)
     progress(TASK, ROUNDS, ROUNDS, f"worth {master.worth:,.0f}, bound {bound:,.0f}")
     offers, share = _solution(master, x)
     return Relaxation(
@@ -117,10 +129,20 @@ def relax(
     )
 
 
-def _schedules(pricer: Pricer, price: FloatArray, items: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+def _schedules(pricer: Pricer, price: FloatArray, items: IntArray) -> Schedules:
+    """The best schedules of some items."""
     place, slot, step = pricer.schedules(price, items)
     number = np.unique(place, return_inverse=True)[1]
     return number, items[place], slot, step
+
+
+def _improving(pricer: Pricer, master: Master, schedules: Schedules, least: float) -> Schedules:
+    """Those that are worth more at the programme's own prices than a schedule of their item is worth to it."""
+    number, item, slot, step = schedules
+    place, row, coefficient = pricer.rows(item, slot, step)
+    worth = pricer.grid.value[item, slot, step] - np.bincount(place, coefficient * master.price[row], len(item))
+    kept = np.bincount(number, worth)[number] - master.rent[item] > least
+    return np.unique(number[kept], return_inverse=True)[1], item[kept], slot[kept], step[kept]
 
 
 def _solution(master: Master, x: FloatArray) -> tuple[IntArray, FloatArray]:
