@@ -13,7 +13,7 @@ from flashlift.cli import app
 
 run = CliRunner()
 COMMANDS = ("ingest", "adapt", "train", "predict", "curves", "plan", "approve", "reject", "diff", "verify", "explain",
-            "simulate", "report", "run", "demo", "analyze")  # fmt: skip
+            "pareto", "simulate", "report", "run", "demo", "analyze")  # fmt: skip
 
 
 def test_help_shows_every_command_and_imports_nothing_heavy() -> None:

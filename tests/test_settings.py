@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flashlift.domain import Goal, NextSale
 from flashlift.errors import SettingsError
 from flashlift.limits import (
     Appearances,
@@ -84,6 +85,12 @@ def test_key_never_lies_in_the_work_folder_by_default(tmp_path: Path) -> None:
         (MINIMAL + "[[campaign.funders]]\nfunder = 'A'\namount = 5\n", "A funds nothing; name a brand or items"),
         (MINIMAL + "[campaign]\nnever_together = [['a']]\n", "campaign.never_together.0 = ['a']"),
         (MINIMAL + "[campaign]\nper_customer = 0\n", "campaign.per_customer = 0"),
+        (MINIMAL + "[campaign.goal]\nprofit = 0\n", "a goal whose weights are all 0 wants nothing"),
+        (MINIMAL + "[campaign.goal]\nrevenue = -0.1\n", "campaign.goal.revenue = -0.1"),
+        (MINIMAL + "[campaign.goal]\nbuyers = inf\n", "campaign.goal.buyers = inf"),
+        (MINIMAL + "[campaign]\nexplore = 0.02\ngoal = {revenue = 1}\n", "explore weighs what prices teach"),
+        (MINIMAL + "[campaign.next_sale]\nunits = 5\ndiscount = 20\n", "campaign.next_sale.discount = 20"),
+        (MINIMAL + "[campaign.goal]\nreveneu = 1\n", "campaign.goal.reveneu is not a setting. Did you mean 'revenue'"),
         (MINIMAL + "[language]\nsteps = ['mask', 'mask']\n", "name a step twice"),
         (MINIMAL + "[language]\nsteps = ['sing']\n", "language.steps.0 = 'sing'"),
         (MINIMAL + "[language]\nmodle = 'auto'\n", "Did you mean 'model'"),
@@ -198,6 +205,17 @@ discount = 0.2
         Blackout(start=datetime(2030, 3, 7, 23, tzinfo=UTC), end=datetime(2030, 3, 9, tzinfo=UTC), category="wine"),
         Pinned(item_id="A-1", discount_frac=0.2),
     )
+
+
+def test_a_goal_becomes_that_of_the_campaign_and_is_profit_by_default(tmp_path: Path) -> None:
+    log_end = datetime(2030, 3, 1, tzinfo=UTC)
+    assert load_settings(write(tmp_path, MINIMAL)).build_campaign(log_end).goal == Goal()
+    text = "[campaign.goal]\nrevenue = 0.1\nbuyers = 0.5\n"
+    goal = load_settings(write(tmp_path, MINIMAL + text)).build_campaign(log_end).goal
+    assert goal == Goal(profit=1.0, revenue=0.1, buyers=0.5)
+    campaign = load_settings(write(tmp_path, MINIMAL + "[campaign.next_sale]\nunits = 30\ndiscount = 0.2\n"))
+    assert campaign.build_campaign(log_end).next_sale == NextSale(units=30.0, discount_frac=0.2)
+    assert goal.words == "profit + 0.1 x gross sales + 0.5 x buyers"
 
 
 def test_a_blackout_that_is_over_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from benchmarks.profit_captured.ferreira_program import Cells, Levels
 from flashlift.account import contribution
 from flashlift.domain import Costs
 from flashlift.limits import Excluded, MarginFloor
+from flashlift.planning.goals import profit_alone
 from flashlift.planning.prices import sale_prices
 from flashlift.planning.problem import Columns
 from flashlift.protocols import FloatArray, IntArray
@@ -98,7 +99,7 @@ def ladder_of(case: Case, draws: GroupDraws) -> Ladder:
     )  # fmt: skip
     columns = Columns(
         item=item, slot=slot, discount=1.0 - price / shop.list_price[item], price=price, quota=quota, units=units,
-        value=value, discount_cost=at["cut"].to_numpy() * units,
+        value=value, figures=profit_alone(value), discount_cost=at["cut"].to_numpy() * units,
     )  # fmt: skip
     return Ladder(levels=levels, cells=cells, offers=columns)
 

@@ -77,13 +77,15 @@ class SaleItems(dy.Schema):
 
 
 class SaleFacts(dy.Schema):
-    """What a table SaleItems may hold beside, each column where a limit asks for it; absent and null are unknown."""
+    """What a table SaleItems may hold beside, each column where something asks for it; absent and null are unknown."""
 
     item_id = dy.String(primary_key=True)
     reference_price = dy.Float64(nullable=True, min_exclusive=0.0)  # lowest of so many days before the sale
     competitor_price = dy.Float64(nullable=True, min_exclusive=0.0)
     last_sale_end = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")  # of sales that began before this one
     next_sale_start = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")  # of those that begin later
+    next_sale_units = dy.Float64(nullable=True, min=0.0)  # expected in the next sale
+    units_per_purchase = dy.Float64(nullable=True, min=1.0)  # mean units that one customer buys at once
 
 
 class ItemHistory(dy.Schema):

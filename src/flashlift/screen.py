@@ -112,7 +112,7 @@ def show_plan(planned: Planned, currency: str) -> None:
     out.print(table)
     out.print(
         f"Expected incremental profit {value.value:,.2f} {currency}, {value.level:.0%} of outcomes in "
-        f"[{value.ci_lower:,.2f}, {value.ci_upper:,.2f}], on draws the optimizer has not seen.\n"
+        f"[{value.ci_lower:,.2f}, {value.ci_upper:,.2f}], on draws the optimizer has not seen. {_beside(planned)}\n"
         f"Optimizer: {best.status.value}, objective {best.objective:,.2f}, bound {best.bound:,.2f}, "
         f"gap {best.gap_frac:.2%}. Independent check: {escape(planned.verdict.sentence)}.",
         highlight=False,
@@ -152,6 +152,20 @@ def _show_payers(planned: Planned, currency: str) -> None:
         )
     if planned.funding > 0.0:
         out.print(f"Funders and sellers pay {planned.funding:,.2f} {currency} of the discount.", highlight=False)
+
+
+def _beside(planned: Planned) -> str:
+    """The other figures of a sale, and what the optimizer's objective is where that is not profit."""
+    verdict, goal = planned.verdict, planned.campaign.goal
+    told = (
+        f"Gross sales change by {verdict.revenue or 0.0:+,.2f}, {verdict.buyers or 0.0:,.0f} buyers, "
+        f"stock cleared {verdict.stock_cleared or 0.0:,.2f} at cost."
+    )
+    if verdict.shadow_cost is not None:
+        told += (
+            f" Lost in the next sale through lower reference prices, and not in the profit: {verdict.shadow_cost:,.2f}."
+        )
+    return told if goal.words == "profit" else f"{told}\nGoal: {goal.words}; objective, bound and gap are of this sum."
 
 
 def show_decision(decision: Decision | None) -> None:

@@ -18,13 +18,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from flashlift.domain import Campaign, Costs, Slot
+from flashlift.domain import Campaign, Costs, Goal, NextSale, Slot
 from flashlift.errors import SettingsError
 from flashlift.holiday import holiday_days
 from flashlift.limit_settings import Discount, Fraction, LimitSettings, Section
 from flashlift.limits import Blackout
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["GoalSettings", "Settings", "load_settings"]
 
 
 def _known_timezone(name: str) -> str:
@@ -170,8 +170,46 @@ class SlotSettings(Section):
     positions: int = Field(ge=1)
 
 
+Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+class GoalSettings(Section):
+    """What the plan is for: the units of incremental profit that one unit of each figure is worth."""
+
+    profit: Weight = Field(default=1.0, description="of incremental profit")
+    revenue: Weight = Field(default=0.0, description="of incremental gross sales, in shop currency")
+    buyers: Weight = Field(default=0.0, description="of expected distinct buyers in the offers")
+    stock_cleared: Weight = Field(
+        default=0.0, description="of stock that leaves because of the sale, in shop currency at unit cost"
+    )
+
+    @model_validator(mode="after")
+    def _wants_something(self) -> Self:
+        if self.goal() == Goal(profit=0.0):
+            raise ValueError("a goal whose weights are all 0 wants nothing; give one of them a weight")
+        return self
+
+    def goal(self) -> Goal:
+        """As the campaign knows it."""
+        return Goal(**self.model_dump())
+
+
+class NextSaleSettings(Section):
+    """A sale within the days of the reference price: a deep price now lowers its prices too (shadow cost)."""
+
+    units: float = Field(ge=0.0, allow_inf_nan=False, description="units of each item expected in it")
+    discount: Fraction = Field(description="discount that will be announced, below the reference price")
+
+    def next_sale(self) -> NextSale:
+        """As the campaign knows it."""
+        return NextSale(units=self.units, discount_frac=self.discount)
+
+
 class CampaignSettings(LimitSettings):
     """The sale to plan."""
+
+    goal: GoalSettings = GoalSettings()
+    next_sale: NextSaleSettings | None = None
 
     start: date | None = Field(
         default=None, description="first day; default: starts_in_days after the first midnight (UTC) after the log"
@@ -217,6 +255,12 @@ class CampaignSettings(LimitSettings):
         for (begin, hours), (after, _) in zip(ends, following, strict=True):
             if begin + hours > after + 1e-9:
                 raise ValueError(f"the slot at {begin:g} h lasts {hours:g} h and runs into the next one at {after:g} h")
+        return self
+
+    @model_validator(mode="after")
+    def _explores_for_profit(self) -> Self:
+        if self.explore and (self.goal != GoalSettings() or self.next_sale is not None):
+            raise ValueError("explore weighs what prices teach against profit; drop it, or goal and next_sale")
         return self
 
 
@@ -316,6 +360,8 @@ class Settings(Section):
             ladder=tuple(sorted(set(c.ladder))),
             limits=limits,
             costs=self.costs(),
+            goal=c.goal.goal(),
+            next_sale=None if c.next_sale is None else c.next_sale.next_sale(),
             quota_quantile=c.quota_quantile,
             price_ending=tuple(c.price_ending) if isinstance(c.price_ending, list) else c.price_ending,
         )

@@ -193,6 +193,24 @@ def comparison() -> pl.DataFrame:
             "gross_sales": [24_100.0, 31_000.0, 9_800.0, 8_100.0],
             "units": [5_100.0, 8_200.0, 3_900.0, 2_500.0],
             "sell_through": [0.41, 0.37, 0.55, 0.21],
+            "revenue": [6_100.0, 4_900.0, 900.0, 700.0],
+            "buyers": [3_200.0, 4_800.0, 2_100.0, 1_900.0],
+            "stock_cleared": [4_266.0, 4_290.0, 1_320.0, 795.0],
+        }
+    )
+
+
+def pareto() -> pl.DataFrame:
+    """Plans between the most profit and the most gross sales."""
+    return pl.DataFrame(
+        {
+            "weight": [0.0, 0.2, 1.0],
+            "profit": [1834.0, 1700.0, 1200.0],
+            "revenue": [6_100.0, 7_900.0, 9_100.0],
+            "buyers": [3_200.0, 3_500.0, 3_900.0],
+            "stock_cleared": [4_266.0, 6_200.0, 7_900.0],
+            "offers": [40, 41, 40],
+            "gap_frac": [0.0004, 0.0009, 0.0],
         }
     )
 

@@ -24,6 +24,7 @@ CHARTS: dict[str, tuple[Drawn, pl.DataFrame, str]] = {
     "placebo": (charts.placebo, tables.placebo(), "verdict"),
     "elasticities": (charts.elasticities, tables.elasticities(), "elasticity"),
     "calendar": (lambda t: charts.calendar(t, currency="GBP"), tables.plan_table(40), "price"),
+    "pareto": (lambda t: charts.pareto(t, currency="GBP"), tables.pareto(), "revenue"),
     "value_comparison": (lambda t: charts.value_comparison(t, currency="GBP"), tables.comparison(), "ci_lower"),
     "reliability": (charts.reliability, tables.reliability(), "observed"),
     "learning_curves": (charts.learning_curves, tables.learning_curves(), "part"),
@@ -148,6 +149,11 @@ def test_comparison_title_says_who_wins() -> None:
     assert "1,224 GBP ahead of" in title(charts.value_comparison(tables.comparison(), currency="GBP"))
     losing = charts.value_comparison(tables.comparison(), currency="GBP", highlight="random")
     assert "1,929 GBP behind" in title(losing)
+
+
+def test_the_pareto_title_tells_what_the_last_sales_cost() -> None:
+    assert "+3,000 of sales, -634 of profit" in title(charts.pareto(tables.pareto(), currency="GBP"))
+    assert title(charts.pareto(tables.pareto().head(1), currency="GBP")).startswith("One plan has the most of both")
 
 
 def test_a_rule_that_cannot_keep_the_limits_has_no_bar() -> None:

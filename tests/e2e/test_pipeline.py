@@ -107,6 +107,24 @@ def test_curves_of_items_as_table_and_picture(shop: Path, tmp_path: Path) -> Non
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_curve_of_profit_against_gross_sales(shop: Path, tmp_path: Path) -> None:
+    settings, work = shop / "flashlift.toml", shop / "work"
+    done = flashlift("pareto", "-s", settings, "--points", 3, "--out", tmp_path / "p.parquet")
+    assert "Incremental profit against gross sales added" in done.output
+    curve = pl.read_parquet(tmp_path / "p.parquet")
+    assert 1 <= curve.height <= 3
+    assert curve["profit"].is_sorted(descending=True) and curve["revenue"].is_sorted()
+    saved = load_plan(work / "plan")
+    assert saved.verdict.value is not None
+    assert curve["weight"][0] == 0.0
+    assert curve["planned_profit"][0] == pytest.approx(saved.plan.objective, rel=2e-3)
+    assert curve["revenue"][0] == pytest.approx(saved.verdict.revenue, rel=0.05)
+    flashlift("report", "-s", settings)
+    assert "Profit against gross sales" in (work / "report.html").read_text()
+    wrong = CliRunner().invoke(app, ["pareto", "-s", str(settings), "--out", str(tmp_path / "p.pdf")])
+    assert "its kind is unknown" in wrong.output
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -66,7 +66,8 @@ def planned(
         ),
         comparison=pl.DataFrame(
             {"plan": ["planned sale", "random"], "value": [1.0, None], "ci_lower": [0.0, None], "ci_upper": [2.0, None],
-             "gross_sales": [3.0, None], "units": [1.0, None], "sell_through": [None, None]},
+             "gross_sales": [3.0, None], "units": [1.0, None], "sell_through": [None, None],
+             "revenue": [2.0, None], "buyers": [1.0, None], "stock_cleared": [0.5, None]},
             schema_overrides={"sell_through": pl.Float64},
         ),
         curves=pl.DataFrame(),

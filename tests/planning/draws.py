@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
-from flashlift.domain import Campaign, Costs, Slot
+from flashlift.domain import Campaign, Costs, Goal, Slot
 from flashlift.limits import (
     AlwaysTogether,
     Appearances,
@@ -274,6 +274,28 @@ class World:
     campaign: Campaign
     items: pl.DataFrame
     draws: LogLinear
+
+
+GOALS = st.builds(
+    Goal,
+    profit=st.sampled_from([0.0, 0.3, 1.0]),
+    revenue=st.sampled_from([0.0, 0.2, 1.0]),
+    buyers=st.sampled_from([0.0, 0.5, 3.0]),
+    stock_cleared=st.sampled_from([0.0, 0.1, 2.0]),
+).filter(lambda goal: goal not in (Goal(), Goal(profit=0.0)))
+
+
+@st.composite
+def with_goals(draw: st.DrawFn, made: st.SearchStrategy[World]) -> World:
+    """The same worlds with goals beyond profit, and with customers of whom some buy several units at once."""
+    world = draw(made)
+    items = world.items.with_columns(units_per_purchase=cycle(world.items, 2.5, None, 1.0))
+    known = draw(st.booleans())
+    return replace(
+        world,
+        campaign=replace(world.campaign, goal=draw(GOALS)),
+        items=items if known else world.items,
+    )
 
 
 @st.composite

@@ -39,9 +39,14 @@ from flashlift.limits import (
 
 def joint_value(offers: Sequence[Offer], world: World, draw: int) -> float:
     """V of all offers together in one draw, from the definition."""
+    return joint_figures(offers, world, draw)[0]
+
+
+def joint_figures(offers: Sequence[Offer], world: World, draw: int) -> tuple[float, float, float]:
+    """V, incremental gross sales and stock cleared at cost of all offers together in one draw."""
     demand, slots = world.draws, [slot.slot_id for slot in world.campaign.slots]
     rows = {row["item_id"]: row | {"at": at} for at, row in enumerate(world.items.iter_rows(named=True))}
-    units, revenue, replaced = (defaultdict(float) for _ in range(3))
+    units, revenue, funds, replaced = (defaultdict(float) for _ in range(4))
     for offer in offers:
         row = rows[offer.item_id]
         here = (np.array([row["at"]]), np.array([slots.index(offer.slot_id)]))
@@ -49,8 +54,8 @@ def joint_value(offers: Sequence[Offer], world: World, draw: int) -> float:
         wanted = float(demand.units(*here, np.array([1 - offer.price / row["list_price"]]))[0, draw])
         sold = min(wanted, offer.quota)
         units[row["at"]] += sold
-        income = offer.price + funding(offer.item_id, row, world) * (row["list_price"] - offer.price)
-        revenue[row["at"]] += sold * income
+        revenue[row["at"]] += sold * offer.price
+        funds[row["at"]] += sold * funding(offer.item_id, row, world) * (row["list_price"] - offer.price)
         replaced[row["at"]] += usual
 
     moved = defaultdict(float)
@@ -63,13 +68,16 @@ def joint_value(offers: Sequence[Offer], world: World, draw: int) -> float:
             if source == item:
                 moved[int(target)] += float(effect) * extra
 
-    total = 0.0
+    profit = sales = cleared = 0.0
     for row in rows.values():
         at = row["at"]
         before = float(demand.without_sale(np.array([at]))[0, draw])
-        total += _books(row, world, units[at], revenue[at], before - replaced[at] + moved[at])
-        total -= _books(row, world, 0.0, 0.0, before)
-    return total
+        with_sale = _books(row, world, units[at], revenue[at], before - replaced[at] + moved[at])
+        without = _books(row, world, 0.0, 0.0, before)
+        profit += with_sale[0] - without[0] + funds[at] * (1 - world.campaign.costs.return_frac)
+        sales += with_sale[1] - without[1]
+        cleared += with_sale[2] - without[2]
+    return profit, sales, cleared
 
 
 def _nominated(world: World) -> dict[str, Nomination]:
@@ -87,14 +95,16 @@ def funding(item: str, row: dict, world: World) -> float:
     return share
 
 
-def _books(row: dict, world: World, sold: float, revenue: float, wanted: float) -> float:
-    """Contribution of one item: what is kept earns its margin, what comes back or stays costs."""
+def _books(row: dict, world: World, sold: float, revenue: float, wanted: float) -> tuple[float, float, float]:
+    """One item: what is kept earns its margin, what comes back or stays costs; what was paid; what left, at cost."""
     costs = world.campaign.costs
     left = max(row["stock"] - sold, 0.0)
     at_list = min(max(wanted, 0.0), left)
     earned = revenue + at_list * row["list_price"] - (sold + at_list) * row["unit_cost"]
     back = (sold + at_list) * costs.return_frac
-    return earned * (1 - costs.return_frac) - back * costs.return_cost - (left - at_list) * costs.holding_cost
+    profit = earned * (1 - costs.return_frac) - back * costs.return_cost - (left - at_list) * costs.holding_cost
+    gone = (sold + at_list - back) * row["unit_cost"]
+    return profit, revenue + at_list * row["list_price"], gone
 
 
 def amounts(offers: Sequence[Offer], world: World) -> dict[tuple[str, str], float]:

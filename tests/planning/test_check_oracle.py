@@ -116,7 +116,7 @@ def test_the_value_is_the_joint_one(data: st.DataObject, world: World) -> None:
 def test_the_value_of_an_offer_alone_is_that_of_a_plan_with_it_alone(data: st.DataObject, world: World) -> None:
     offers = data.draw(offers_at_random(world))
     cells = check_value.read_cells(offers, read_facts(offers, world.campaign, world.items), world.draws)
-    alone = check_value.gain_alone(cells, world.items, world.draws, world.campaign.costs)
+    alone = check_value.gain_alone(cells, world.items, world.draws, world.campaign.costs).profit
     assert alone.shape == (len(offers), world.draws.n_draws)
     stock = dict(zip(world.items["item_id"], world.items["stock"], strict=True))
     for k, offer in enumerate(offers):
@@ -137,6 +137,6 @@ def test_blocks_do_not_change_values(monkeypatch: pytest.MonkeyPatch) -> None:
         for k in range(7)
     ]  # fmt: skip
     cells = check_value.read_cells(offers, read_facts(offers, campaign, items), draws)
-    whole = check_value.gain_alone(cells, items, draws, campaign.costs)
+    whole = check_value.gain_alone(cells, items, draws, campaign.costs).profit
     monkeypatch.setattr(check_value, "BLOCK", 2)
-    assert check_value.gain_alone(cells, items, draws, campaign.costs) == pytest.approx(whole, abs=1e-12)
+    assert check_value.gain_alone(cells, items, draws, campaign.costs).profit == pytest.approx(whole, abs=1e-12)

@@ -140,6 +140,7 @@ def small(**changes: Any) -> Evidence:
     few = {
         "plan_table": tables.plan_table(3),
         "curves": tables.curves(1),
+        "pareto": tables.pareto(),
         "reliability": tables.reliability().filter(pl.col("horizon_hours") == 24.0),
     }
     return full(**(few | changes))

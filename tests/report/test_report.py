@@ -19,7 +19,7 @@ from tests.charts import tables
 from tests.report import made_up
 
 from flashlift.charts import metrics_in
-from flashlift.domain import Estimate, PlanStatus
+from flashlift.domain import Estimate, Goal, PlanStatus
 from flashlift.errors import InputError, OutputError
 from flashlift.report import Evidence, write_report
 from flashlift.report.evidence import COLUMNS
@@ -313,3 +313,31 @@ def test_stock_to_order_is_listed_or_said_to_be_absent(page: Page, tmp_path: Pat
 )
 def test_the_state_of_the_plan_is_told(decision: str, shown: str, tmp_path: Path) -> None:
     assert shown in render(made_up.small(decision=decision), tmp_path).text
+
+
+def test_the_curve_of_profit_against_gross_sales_is_shown_where_it_was_asked_for(tmp_path: Path) -> None:
+    write_report(made_up.full(pareto=tables.pareto()), tmp_path / "r.html")
+    curve = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "Profit against gross sales" in curve.text
+    assert all(words in curve.text for words in ("£1,700", "£7,900", "0.200", "0.09%"))
+    write_report(made_up.full(), tmp_path / "r.html")
+    assert "Profit against gross sales" not in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_a_goal_beyond_profit_is_named_with_its_figures(tmp_path: Path) -> None:
+    plain = made_up.full()
+    assert plain.campaign is not None
+    assert plain.plan_table is not None
+    goal = replace(plain.campaign, goal=Goal(revenue=0.1))
+    more = plain.plan_table.with_columns(
+        expected_revenue=pl.lit(1_234.0), expected_buyers=pl.lit(5.5), expected_stock_cleared=pl.lit(321.0)
+    )
+    page = tmp_path / "r.html"
+    write_report(replace(plain, campaign=goal, plan_table=more), page)
+    said = " ".join(Page(page.read_text(encoding="utf-8")).words)
+    assert "The plan is the best for profit + 0.1 x gross sales" in said
+    assert all(
+        words in said for words in ("Worth per unit", "no plan can do better for the goal", "1,234", "5.5", "321")
+    )
+    write_report(plain, page)
+    assert "The plan is the best for" not in page.read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 from flashlift.charts.behavior import reliability
 from flashlift.charts.demand import elasticities, forecast, placebo, price_curves
 from flashlift.charts.export import save
-from flashlift.charts.planning import calendar, limit_prices, value_comparison
+from flashlift.charts.planning import calendar, limit_prices, pareto, value_comparison
 from flashlift.charts.quality import quality
 from flashlift.charts.training import learning_curves, metrics_in
 
@@ -14,6 +14,7 @@ __all__ = [
     "learning_curves",
     "limit_prices",
     "metrics_in",
+    "pareto",
     "placebo",
     "price_curves",
     "quality",

@@ -1,4 +1,4 @@
-"""Charts of a plan: calendar, what limits cost, comparison with rules of thumb."""
+"""Charts of a plan: calendar, what limits cost, comparison with rules of thumb, profit against gross sales."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from flashlift.charts.theme import INK, LABEL, MAIN, MUTED, SEQUENCE, WIDTH, Chart, checked, headed, labeled, styled
 from flashlift.errors import InputError
 
-__all__ = ["calendar", "limit_prices", "value_comparison"]
+__all__ = ["calendar", "limit_prices", "pareto", "value_comparison"]
 
 
 def calendar(plan: pl.DataFrame, *, currency: str, most_items: int = 60) -> Chart:
@@ -90,13 +90,14 @@ def _money(column: str) -> pl.Expr:
     return pl.format("{}.{}", cents // 100, (cents % 100).cast(pl.String).str.zfill(2))
 
 
-def limit_prices(prices: Mapping[str, float], *, currency: str, most: int = 15) -> Chart:
+def limit_prices(prices: Mapping[str, float], *, currency: str, most: int = 15, of: str = "profit") -> Chart:
     """What one more unit of each limit would add to the expected profit; limits that cost nothing are left out.
 
     Args:
-        prices: limit name -> profit per unit of the limit.
+        prices: limit name -> profit per unit of the limit, or what else `of` names.
         currency: of the profit.
         most: bars shown at most.
+        of: what the prices are of.
     """
     named = {"limit": list(prices), "value": [float(v) for v in prices.values()]}
     table = pl.DataFrame(named, schema={"limit": pl.String, "value": pl.Float64})
@@ -106,12 +107,12 @@ def limit_prices(prices: Mapping[str, float], *, currency: str, most: int = 15) 
     data = binding.head(most).with_columns(end=pl.col("value").clip(lower_bound=0.0))
     room = alt.Scale(domainMax=1.15 * float(data["end"].to_numpy().max()))  # for the figures beside the bars
     base = alt.Chart(data).encode(y=alt.Y("limit:N", sort=None, title=None))
-    axis = alt.X("value:Q", title=f"profit per unit of the limit ({currency})", scale=room, axis=alt.Axis(tickCount=6))
+    axis = alt.X("value:Q", title=f"{of} per unit of the limit ({currency})", scale=room, axis=alt.Axis(tickCount=6))
     bars = base.mark_bar(color=MAIN, height=16, cornerRadiusEnd=3).encode(x=axis)
     text = base.mark_text(align="left", dx=5).encode(x="end:Q", text=alt.Text("value:Q", format=",.2f"))
     name, change = data.row(0)[:2]
     title = headed(
-        f"One more unit of '{name}' would change the profit most: by {change:+,.2f} {currency}",
+        f"One more unit of '{name}' would change the {of} most: by {change:+,.2f} {currency}",
         f"{binding.height} of {table.height} limits hold the plan back; prices are duals of the relaxed problem.",
     )
     return styled(alt.layer(bars, text).properties(width=WIDTH - 200, height=alt.Step(26), title=title))
@@ -151,3 +152,43 @@ def _comparison_title(data: pl.DataFrame, ours: str, currency: str) -> alt.Title
     lead = mine["value"].item() - best["value"]
     words = f"{lead:,.0f} {currency} ahead of" if lead >= 0.0 else f"{-lead:,.0f} {currency} behind"
     return headed(f"The {ours} is {words} the best other plan ({best['plan']})", detail)
+
+
+def pareto(points: pl.DataFrame, *, currency: str) -> Chart:
+    """Profit against gross sales: a plan at each point, none of which has more of both.
+
+    Args:
+        points: `weight`, `profit`, `revenue`, `buyers`, `offers`, as `flashlift.planning.pareto` gives them.
+        currency: of the figures.
+    """
+    data = checked(points, ["weight", "profit", "revenue", "buyers", "offers"], "Pareto").sort("revenue")
+    axis = alt.Axis(format=",.0f", tickCount=6)
+    base = alt.Chart(data).encode(
+        x=alt.X(
+            "revenue:Q", title=f"gross sales added ({currency})", axis=axis, scale=alt.Scale(zero=False, nice=True)
+        ),
+        y=alt.Y(
+            "profit:Q", title=f"incremental profit ({currency})", axis=axis, scale=alt.Scale(zero=False, nice=True)
+        ),
+        tooltip=[
+            alt.Tooltip("profit:Q", format=",.0f", title=f"incremental profit ({currency})"),
+            alt.Tooltip("revenue:Q", format=",.0f", title=f"gross sales added ({currency})"),
+            alt.Tooltip("buyers:Q", format=",.0f"),
+            alt.Tooltip("offers:Q"),
+            alt.Tooltip("weight:Q", format=".3f", title="weight of gross sales"),
+        ],
+    )
+    line = base.mark_line(color=MAIN, strokeWidth=2)
+    dots = base.mark_point(color=MAIN, filled=True, size=80, opacity=1.0)
+    words = base.mark_text(align="left", dx=8, dy=-8, color=MUTED).encode(text=alt.Text("weight:Q", format=".2f"))
+    most, least = data.row(0, named=True), data.row(-1, named=True)
+    title = "One plan has the most of both profit and gross sales"
+    if data.height > 1:
+        lost, won = most["profit"] - least["profit"], least["revenue"] - most["revenue"]
+        title = (
+            f"From the plan that earns most to the one that sells most: {won:+,.0f} of sales, {-lost:+,.0f} of profit"
+        )
+    detail = (
+        f"Each point: a plan within all limits, on draws it was not made on, in {currency}; its weight of gross sales."
+    )
+    return styled(alt.layer(line, dots, words).properties(width=WIDTH - 60, height=300, title=headed(title, detail)))

@@ -148,3 +148,31 @@ def explain(
         show(told.entering(), "Nearest to entering")
     for sentence in sentences:
         out.print(escape(sentence), highlight=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel="The plan")
+def pareto(
+    settings: SettingsFile = DEFAULT,
+    points: Annotated[int, typer.Option(min=2, help="Plans on the curve at most.")] = 9,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="A .png, .svg or .html chart, or a .csv or .parquet table.")
+    ] = None,
+) -> None:
+    """Profit against gross sales: the plans between the one that earns most and the one that sells most.
+
+    Each is within the campaign's limits; none has more of both. The next report shows the curve. To plan for the
+    weight w of a point: profit = 1 - w and revenue = w in the table campaign.goal of the settings.
+
+    Example: flashlift pareto -s shop.toml --points 9 --out pareto.png
+    """
+    from flashlift import pipeline
+
+    asked, loaded = pipeline.AskedPareto(points=points, out=out_file), load(settings)
+    with bars() as progress:
+        curve = pipeline.pareto(loaded, asked, progress)
+    show(
+        curve,
+        f"Incremental profit against gross sales added, on draws the plans were not made on ({loaded.shop.currency})",
+    )
+    if out_file is not None:
+        out.print(f"Written: {out_file}", soft_wrap=True)

@@ -7,6 +7,7 @@ from flashlift.events.clean import RULES, Cleaning
 from flashlift.events.competitor_price import competitor_prices
 from flashlift.events.formats import ADAPTERS
 from flashlift.events.ingest import FileReport, IngestReport, ingest
+from flashlift.events.purchase_size import purchase_sizes
 from flashlift.events.quality import Quality, quality
 from flashlift.events.reference_price import POLICIES, ReferencePolicy, reference_prices
 from flashlift.events.sale_items import ItemAssumptions, sale_items
@@ -33,6 +34,7 @@ __all__ = [
     "competitor_prices",
     "ingest",
     "open_store",
+    "purchase_sizes",
     "quality",
     "reference_prices",
     "rejected_rows",

@@ -7,6 +7,7 @@ from flashlift.pipeline.curves import AskedCurves, Curves, curves
 from flashlift.pipeline.decide import approve, reject
 from flashlift.pipeline.ingest import ingest
 from flashlift.pipeline.language import adapt
+from flashlift.pipeline.pareto import AskedPareto, pareto
 from flashlift.pipeline.picks import Picks
 from flashlift.pipeline.plan import plan, read_picks_of
 from flashlift.pipeline.plan_json import PlanDocument
@@ -20,6 +21,7 @@ from flashlift.pipeline.train import Trained, train
 __all__ = [
     "Asked",
     "AskedCurves",
+    "AskedPareto",
     "Curves",
     "Picks",
     "PlanDocument",
@@ -33,6 +35,7 @@ __all__ = [
     "curves",
     "ingest",
     "judge",
+    "pareto",
     "plan",
     "predict",
     "read_picks_of",

@@ -14,8 +14,9 @@ from flashlift import artifacts, behavior, demand, events, experiments, planning
 from flashlift.account import HORIZON_DAYS
 from flashlift.domain import Campaign, Plan
 from flashlift.errors import FlashliftError, InsufficientDataError
-from flashlift.limits import Nominations, Pinned
-from flashlift.pipeline.nominations import nominations_of, tell_nominations, with_nominated_stock
+from flashlift.limits import Nominations
+from flashlift.pipeline.candidates import candidates
+from flashlift.pipeline.nominations import nominations_of, tell_nominations
 from flashlift.pipeline.picks import Picks, read_picks
 from flashlift.pipeline.plan_files import check_places, write_plan_files
 from flashlift.pipeline.planned import Planned, expected, read_planned
@@ -24,15 +25,18 @@ from flashlift.pipeline.shop import Shop, for_sale
 from flashlift.pipeline.spreadsheet import spreadsheet
 from flashlift.pipeline.trust import basis, sensitivity, stock
 from flashlift.protocols import DemandDraws, Progress, silent
-from flashlift.schema import Events, SaleFacts, SaleItems
+from flashlift.schema import Events, SaleItems
 from flashlift.settings import Settings
 from flashlift.stats.moments import Moments
 
-__all__ = ["plan", "read_picks_of", "sale_items"]
+__all__ = ["plan", "read_picks_of"]
 
 CURVE_DISCOUNTS = tuple(round(0.02 * step, 2) for step in range(1, 31))
 QUOTA_DRAWS = 50
-CANDIDATE_DAYS = 56
+FIGURES = (  # of every plan compared; from the fourth on, fields of its verdict
+    *("value", "ci_lower", "ci_upper", "gross_sales", "units", "sell_through"),
+    *("revenue", "buyers", "stock_cleared"),
+)
 AUDIENCE_DAYS = 90
 AUDIENCE_BATCH = 20_000
 
@@ -87,30 +91,11 @@ def read_picks_of(settings: Settings, pin: Path | None, forbid: Path | None) -> 
     return replace(picks, approved=approved)
 
 
-def sale_items(settings: Settings, shop: Shop, campaign: Campaign) -> pl.DataFrame:
-    """Table SaleItems at the end of the log: the campaign's candidates, what it pins, and what sellers nominated."""
-    at, key = shop.split.test_end, SaleItems.item_id.name
-    items = for_sale(settings, shop)
-    recent = events.before(shop.tables.events, at).filter(
-        Events.event.col == "purchase", Events.at.col >= at - timedelta(days=CANDIDATE_DAYS)
-    )
-    sold = recent.group_by(Events.item_id.name).agg(sold=Events.quantity.col.sum()).collect()
-    most = items.join(sold, on=key, how="left").sort(pl.col("sold").fill_null(0), key, descending=[True, False])
-    named = [limit.item_id for limit in campaign.limits if isinstance(limit, Pinned)]
-    named += [one.item_id for limit in campaign.limits if isinstance(limit, Nominations) for one in limit.offers]
-    return items.filter(pl.col(key).is_in([*most[key].head(settings.campaign.candidates), *named]))
-
-
 def _plan(
     settings: Settings, shop: Shop, picks: Picks, nominated: Nominations | None, inputs: str, progress: Progress
 ) -> dict[str, pl.DataFrame]:
     c, seed = settings.campaign, settings.shop.seed
-    campaign = picks.within(settings.build_campaign(shop.split.test_end))
-    if nominated is not None:
-        campaign = replace(campaign, limits=(*campaign.limits, nominated))
-    items = _with_facts(sale_items(settings, shop, campaign), campaign, settings, shop)
-    if nominated is not None:
-        items = with_nominated_stock(items, nominated)
+    campaign, items = candidates(settings, shop, picks, nominated)
     model = demand.FittedDemand.load(shop.folder / "demand")
     *both, lots = np.random.default_rng(seed).spawn(3)
     seen, unseen = (model.draw(items, campaign.slots, c.n_draws, rng=rng) for rng in both)
@@ -173,21 +158,6 @@ def _tell_lots(shop: Shop, explored: planning.Explored) -> pl.DataFrame:
     return explored.lots
 
 
-def _with_facts(items: pl.DataFrame, campaign: Campaign, settings: Settings, shop: Shop) -> pl.DataFrame:
-    """The columns of SaleFacts that the campaign's limits ask for."""
-    asked, at, tables = settings.campaign, shop.split.test_end, []
-    if asked.reference_price is not None:
-        rule, start = asked.reference_price.rule(), campaign.slots[0].start
-        tables.append(events.reference_prices(shop.tables, at=at, start=start, policy=rule))
-    if asked.not_above_competitor:
-        tables.append(events.competitor_prices(shop.tables, at=at))
-    if asked.rest_hours is not None:
-        tables.append(events.sales_around(shop.tables, start=campaign.slots[0].start))
-    for table in tables:
-        items = items.join(table, on=SaleFacts.item_id.name, how="left", maintain_order="left")
-    return items
-
-
 def _placebo(shop: Shop) -> pl.DataFrame:
     """The placebo tests of the demand model, which `plan` has made sure of."""
     trained = shop.evidence("demand")
@@ -218,16 +188,17 @@ def _compare(
         try:
             offers = rule().offers
         except FlashliftError:
-            rows.append((name, *(None,) * 6))  # the rule cannot keep the limits; its row says so by being empty
+            rows.append(
+                (name, *(None,) * len(FIGURES))
+            )  # the rule cannot keep the limits; its row says so by being empty
         else:
             rows.append(_row(name, planning.check(offers, campaign, items, unseen)))
-    columns = ("value", "ci_lower", "ci_upper", "gross_sales", "units", "sell_through")
-    return pl.DataFrame(rows, schema={"plan": pl.String, **dict.fromkeys(columns, pl.Float64)}, orient="row")
+    return pl.DataFrame(rows, schema={"plan": pl.String, **dict.fromkeys(FIGURES, pl.Float64)}, orient="row")
 
 
 def _row(name: str, verdict: planning.Verdict) -> tuple[object, ...]:
     value = expected(verdict)
-    return (name, value.value, value.ci_lower, value.ci_upper, verdict.gross_sales, verdict.units, verdict.sell_through)
+    return (name, value.value, value.ci_lower, value.ci_upper, *(getattr(verdict, figure) for figure in FIGURES[3:]))
 
 
 def _list_offers(settings: Settings, shop: Shop, best: Plan, progress: Progress) -> None:

@@ -50,6 +50,17 @@ class OfferLine(_Part):
     stock_assumed: bool | None = Field(description="the stock is an assumption of the settings")
     beyond_frac: float | None = Field(description="how much deeper than any past sale; null: response not identifiable")
     basis: str = Field(description="the same in words")
+    expected_revenue: float | None = Field(
+        default=None, description="incremental gross sales of the offer alone; null: the goal is profit alone"
+    )
+    expected_buyers: float | None = Field(default=None, description="distinct buyers in the offer, likewise")
+    expected_stock_cleared: float | None = Field(
+        default=None, description="stock that leaves because of the offer, at unit cost, likewise"
+    )
+    shadow_cost: float | None = Field(
+        default=None,
+        description="what the offer loses in the next sale through a lower reference price; null: none planned",
+    )
 
     def offer(self) -> Offer:
         """The offer as planning knows it; a null figure is NaN."""
@@ -88,6 +99,10 @@ class Campaign(_Part):
         description="`limit` names a class of flashlift.limits; the other keys are its fields"
     )
     costs: dict[str, float] = Field(description="fields of flashlift.domain.Costs")
+    goal: dict[str, float] = Field(description="fields of flashlift.domain.Goal: what a unit of each figure is worth")
+    next_sale: dict[str, float] | None = Field(
+        default=None, description="fields of flashlift.domain.NextSale; null: no shadow cost"
+    )
     quota_quantile: float
     price_ending: float | list[float] | None = Field(
         description="fractional ending of prices, or several of which the nearest is taken"
@@ -98,10 +113,12 @@ class Optimizer(_Part):
     """What the optimizer proved, on its own draws."""
 
     status: Literal["optimal", "time_limited", "heuristic"]
-    objective: float | None = Field(description="sum of the offers' expected values")
+    objective: float | None = Field(description="sum of the offers' worth for the campaign's goal")
     bound: float | None = Field(description="no plan can have a larger objective; null: nothing is known")
     gap_frac: float | None = Field(description="(bound - objective) / max(|objective|, 1); null: nothing is known")
-    limit_prices: dict[str, float | None] = Field(description="profit that one more unit of the limit would add")
+    limit_prices: dict[str, float | None] = Field(
+        description="what one more unit of the limit would add to the objective"
+    )
 
 
 class Finding(_Part):
@@ -126,7 +143,11 @@ class Verdict(_Part):
     units: float | None
     sell_through: float | None = Field(description="expected units / quotas")
     discount_cost: float | None = Field(description="expected (list price - price) x units")
+    revenue: float | None = Field(description="expected incremental gross sales")
+    buyers: float | None = Field(description="expected distinct buyers in the offers")
+    stock_cleared: float | None = Field(description="expected stock that leaves because of the sale, at unit cost")
     claims: Literal["exact", "sampled", "unchecked"] = Field(description="how the offers' figures were judged")
+    shadow_cost: float | None = Field(description="what the offers lose in the next sale; null: none is planned")
     broken: list[Finding]
     soft: list[Finding] = Field(description="soft limits that the plan breaks, which is allowed")
     penalties: float = Field(description="what that costs in the optimizer's objective; no part of `value`")
@@ -155,6 +176,9 @@ class Beside(_Part):
     gross_sales: float | None
     units: float | None
     sell_through: float | None
+    revenue: float | None
+    buyers: float | None
+    stock_cleared: float | None
 
 
 class PlanDocument(_Part):

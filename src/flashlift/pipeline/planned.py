@@ -23,7 +23,8 @@ class Planned:
         saved: chosen offers, bound and gap; the campaign, the items, and what the independent checker says of it.
         decision: who approved or rejected exactly this plan; None for a draft.
         table: the offers with titles, times and prices.
-        comparison: plan, value, ci_lower, ci_upper, gross_sales, units, sell_through; the plan is the first row.
+        comparison: plan, value, ci_lower, ci_upper, gross_sales, units, sell_through, revenue, buyers, stock_cleared;
+            the plan is the first row.
         curves: lift against discount of the chosen items.
         design: the test, in words.
         sensitivity: how strong a hidden cause would turn the plan, in words; empty for an empty plan.

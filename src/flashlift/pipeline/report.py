@@ -11,6 +11,7 @@ import polars as pl
 from flashlift import demand, events
 from flashlift.account import HORIZON_DAYS
 from flashlift.domain import Estimate
+from flashlift.pipeline.pareto import pareto_of
 from flashlift.pipeline.picks import Picks
 from flashlift.pipeline.plan import plan
 from flashlift.pipeline.planned import Planned
@@ -73,6 +74,7 @@ def report(settings: Settings, progress: Progress = silent) -> Path:
             lots=frames.get("lots"),
             lost_sales=frames.get("lost_sales"),
             sensitivity=_sensitivity(planned, frames),
+            pareto=None if planned is None else pareto_of(settings, shop),
             assumptions=_assumptions(settings, planned, frames),
             stages_skipped=skipped,
             **({} if planned is None else _of_plan(planned)),

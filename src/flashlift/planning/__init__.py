@@ -10,6 +10,7 @@ from flashlift.planning.explain import Explained, explain
 from flashlift.planning.explore import Explored, explore
 from flashlift.planning.finding import Broken
 from flashlift.planning.nominated import expected_funding, funded
+from flashlift.planning.pareto import pareto
 from flashlift.planning.rules import best_sellers, fair_rule, flat_rule, random_plan, slow_movers
 from flashlift.planning.solve import solve, solve_certified
 from flashlift.planning.store import SavedPlan, explain_saved, load_plan, recheck, reprove, save_plan
@@ -44,6 +45,7 @@ __all__ = [
     "flat_rule",
     "funded",
     "load_plan",
+    "pareto",
     "plan_table",
     "random_plan",
     "recheck",

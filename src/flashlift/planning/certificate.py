@@ -52,8 +52,8 @@ class Certificate:
     Args:
         prices: `row` (name of a row of a limit) and `price` of one unit of its bound, in shop currency; rows left out
             are free.
-        cells: every offer that may run: `item` (row of the items table), `slot` (of the campaign), `price`, expected
-            incremental profit `value`, expected `units`, and `quota`.
+        cells: every offer that may run: `item` (row of the items table), `slot` (of the campaign), `price`, its
+            expected worth for the campaign's goal (its profit, if that is all) `value`, expected `units`, and `quota`.
         facts: versions, number of draws, and digest of what the plan depends on.
     """
 

@@ -44,8 +44,11 @@ A soft limit that is broken is no fault of the plan, and is told apart, with wha
 | demand | units | the draws give no finite number of units for the offer |
 | costs | fraction | the campaign's costs are no costs, so that no plan has a value |
 | expected units, expected value | units, currency | stated less recomputed |
+| expected revenue, buyers, stock cleared | currency, units | the same; no number where the goal asks for one |
 | propensity | fraction | of the price drawn by lot: no number, or no probability |
-| objective | currency | stated less the sum of the expected values less the penalties of soft limits |
+| shadow cost | currency | stated less recomputed |
+| goal | fraction | a weight that is no number, below 0, or nothing but 0 |
+| objective | currency | stated less the offers' worth for the goal (their values) less the penalties of soft limits |
 | bound | currency | how far the objective is above it |
 | gap | fraction | stated less (bound - objective) / scale, the scale being the objective's size and at least 1 |
 | status | fraction | gap beyond what the status promises |
@@ -65,7 +68,14 @@ import polars as pl
 from flashlift.domain import Campaign, Costs, Estimate, Offer, Plan
 from flashlift.errors import SettingsError
 from flashlift.limits import Budget, FunderBudget
-from flashlift.planning.check_claims import claims_broken, means_broken, quotas_broken, sampling_tolerance
+from flashlift.planning.check_claims import (
+    claims_broken,
+    means_broken,
+    quotas_broken,
+    sampling_tolerance,
+    shadow_broken,
+    shadow_cost,
+)
 from flashlift.planning.check_facts import Facts, can_run, free_stock, read_facts
 from flashlift.planning.check_limits import budget_broken, funded_share, limits_broken, penalty_of, soft_broken
 from flashlift.planning.check_value import Cells, gain_alone, gain_together, read_cells
@@ -119,7 +129,8 @@ def check(
     claims: Claims = "unchecked"
     figures: dict[str, Any] = {}
     if isinstance(plan, Plan):
-        broken += claims_broken(replace(plan, offers=offers), penalties)
+        broken += claims_broken(replace(plan, offers=offers), campaign.goal, penalties)
+        broken += shadow_broken(offers, facts, campaign)
         if not unsound and (planned_on is not None or draws is not None):
             claims = "sampled" if planned_on is None else "exact"
     if planned_on is not None and not unsound:
@@ -208,8 +219,8 @@ def _findings(sample: _Sample, case: _Case, *, exact: bool, claims: bool) -> Ite
             noise = 0.0 if exact else float(sampling_tolerance(cost, reach))
             yield from budget_broken(float(cost.mean()), limit, where, noise)
     if claims:
-        value = gain_alone(sample.cells, case.items, sample.draws, case.campaign.costs)
-        yield from means_broken(sample.offers, sample.cells, value, exact=exact)
+        gain = gain_alone(sample.cells, case.items, sample.draws, case.campaign.costs)
+        yield from means_broken(sample.offers, sample.cells, gain, exact=exact)
     if claims and exact:
         items = [case.facts.items[offer.item_id] for offer in sample.offers]
         stock = np.array([free_stock(item.stock, item.nominations, case.campaign) for item in items])
@@ -219,7 +230,8 @@ def _findings(sample: _Sample, case: _Case, *, exact: bool, claims: bool) -> Ite
 def _figures(sample: _Sample, case: _Case, level: float) -> dict[str, Any]:
     """The figures of a verdict."""
     cells = sample.cells
-    value = gain_together(cells, case.items, sample.draws, case.campaign.costs)
+    gain = gain_together(cells, case.items, sample.draws, case.campaign.costs)
+    value = gain.profit[0]
     tail = (1.0 - level) / 2.0
     units, quota = float(cells.sold.sum(axis=0).mean()), float(cells.quota.sum())
     return {
@@ -234,4 +246,17 @@ def _figures(sample: _Sample, case: _Case, level: float) -> dict[str, Any]:
         "units": units,
         "sell_through": units / quota if quota > 0.0 else None,
         "discount_cost": float(cells.discount_cost.mean()),
+        "revenue": float(gain.revenue.mean()),
+        "buyers": float(cells.buyers.sum(axis=0).mean()),
+        "stock_cleared": float(gain.stock_cleared.mean()),
+        "shadow_cost": None if case.campaign.next_sale is None else _shadow(sample.offers, case),
     }
+
+
+def _shadow(offers: Sequence[Offer], case: _Case) -> float:
+    """What the offers lose in the next sale: of each item, its lowest price sets the reference there."""
+    lost: dict[str, float] = {}
+    for offer in offers:
+        here = shadow_cost(float(offer.price), case.facts.items[offer.item_id], case.campaign)
+        lost[offer.item_id] = max(lost.get(offer.item_id, 0.0), here)
+    return sum(lost.values())

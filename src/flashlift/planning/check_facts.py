@@ -24,6 +24,7 @@ class ItemFacts:
     """The raw row of an item; `row` counts the items table from 0, and what the table lacks is nan or None.
 
     `nominations` are those of the item, and `funded` is the share of its discount that others pay.
+    `units_per_purchase` is 1 where it is not known.
     """
 
     row: int
@@ -33,6 +34,8 @@ class ItemFacts:
     unit_cost: float
     stock: float
     reference_price: float
+    next_sale_units: float
+    units_per_purchase: float
     competitor_price: float
     last_sale_end: datetime | None
     next_sale_start: datetime | None
@@ -125,6 +128,8 @@ def _items(offers: Sequence[Offer], campaign: Campaign, items: pl.DataFrame) -> 
             list_price=number(row[SaleItems.list_price.name]),
             unit_cost=number(row[SaleItems.unit_cost.name]),
             stock=number(row[SaleItems.stock.name]),
+            next_sale_units=number(row.get(SaleFacts.next_sale_units.name)),
+            units_per_purchase=_size(row.get(SaleFacts.units_per_purchase.name)),
             reference_price=number(row.get(SaleFacts.reference_price.name)),
             competitor_price=number(row.get(SaleFacts.competitor_price.name)),
             last_sale_end=row.get(SaleFacts.last_sale_end.name),
@@ -135,6 +140,11 @@ def _items(offers: Sequence[Offer], campaign: Campaign, items: pl.DataFrame) -> 
         if times[row[key]] == 1 and _sound(facts):
             known[row[key]] = facts
     return known
+
+
+def _size(value: object) -> float:
+    size = number(value)
+    return size if 1.0 <= size < math.inf else 1.0
 
 
 def _sound(facts: ItemFacts) -> bool:

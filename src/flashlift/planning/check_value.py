@@ -1,8 +1,10 @@
-"""What offers are worth, recomputed from the design's definition: V = E[C(plan) - C(no sale)] over all items touched.
+"""What offers bring, recomputed from the design's definition: V = E[C(plan) - C(no sale)] over all items touched.
 
-C = units kept x (price paid + what funders pay - unit cost) - returns - holding. Shares no code with the planner or the
-account that it maximizes. Two questions share the arithmetic: what all offers are worth together, with their effects on
-each other's items added up before demand and stock cut them off, and what each offer is worth if it runs alone.
+C = units kept x (price paid + what funders pay - unit cost) - returns - holding. Beside it stand, over the same items
+and days, gross sales (units x price paid) and stock cleared (units kept x unit cost). Shares no code with the planner
+or the account that it maximizes. Two questions share the arithmetic: what all offers bring together, with their
+effects on each other's items added up before demand and stock cut them off, and what each offer brings if it runs
+alone.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from flashlift.planning.check_facts import Facts
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, SparseEffects
 from flashlift.schema import SaleItems
 
-__all__ = ["Cells", "gain_alone", "gain_together", "read_cells"]
+__all__ = ["Cells", "Gain", "gain_alone", "gain_together", "read_cells"]
 
 BLOCK = 64  # offers valued alone at a time
 
@@ -36,6 +38,7 @@ class Cells:
         given: list price - price.
         funded: share of that which others pay to the shop.
         quota: quotas, not necessarily whole, and at most the stock: more cannot be sold.
+        per_purchase: units that one customer buys at once, 1 where that is not known.
         wanted: units demanded at the price, unlimited by quota.
         replaced: units that the slot would sell at list price without the sale.
     """
@@ -45,6 +48,7 @@ class Cells:
     given: FloatArray
     funded: FloatArray
     quota: FloatArray
+    per_purchase: FloatArray
     wanted: FloatArray
     replaced: FloatArray
 
@@ -52,6 +56,11 @@ class Cells:
     def sold(self) -> FloatArray:
         """Units sold within the quota."""
         return np.minimum(self.wanted, self.quota[:, None])
+
+    @property
+    def buyers(self) -> FloatArray:
+        """Distinct buyers of each offer, (n_offers, n_draws)."""
+        return self.sold / self.per_purchase[:, None]
 
     @property
     def discount_cost(self) -> FloatArray:
@@ -67,6 +76,7 @@ class Cells:
             given=self.given[part],
             funded=self.funded[part],
             quota=self.quota[part],
+            per_purchase=self.per_purchase[part],
             wanted=self.wanted[part],
             replaced=self.replaced[part],
         )
@@ -88,24 +98,39 @@ def read_cells(offers: Sequence[Offer], facts: Facts, draws: DemandDraws) -> Cel
             given=list_price - price,
             funded=np.array([one.funded for one in known]),
             quota=quota,
+            per_purchase=np.array([one.units_per_purchase for one in known]),
             wanted=draws.units(item, slot, 1.0 - price / list_price) if offers else none,
             replaced=draws.units(item, slot, np.zeros(len(offers))) if offers else none,
         )
 
 
-def gain_together(cells: Cells, items: pl.DataFrame, draws: DemandDraws, costs: Costs) -> FloatArray:
-    """V of all offers in one plan, in each draw, (n_draws,).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """What plans add to what happens without them, in each draw, (n_plans, n_draws).
+
+    Args:
+        profit: V.
+        revenue: gross sales.
+        stock_cleared: units kept by customers at their unit cost.
+    """
+
+    profit: FloatArray
+    revenue: FloatArray
+    stock_cleared: FloatArray
+
+
+def gain_together(cells: Cells, items: pl.DataFrame, draws: DemandDraws, costs: Costs) -> Gain:
+    """Of all offers in one plan, (1, n_draws).
 
     Raises:
         InputError: the draws or the items hold values that are not finite.
     """
     together = np.zeros(len(cells.item), dtype=np.int64)
-    value: FloatArray = _gains(cells, together, 1, items, draws, draws.cross(), costs)[0]
-    return value
+    return _gain(_gains(cells, together, 1, items, draws, draws.cross(), costs))
 
 
-def gain_alone(cells: Cells, items: pl.DataFrame, draws: DemandDraws, costs: Costs) -> FloatArray:
-    """V of each offer as the only one of a plan, in each draw, (n_offers, n_draws).
+def gain_alone(cells: Cells, items: pl.DataFrame, draws: DemandDraws, costs: Costs) -> Gain:
+    """Of each offer as the only one of a plan, (n_offers, n_draws).
 
     Raises:
         InputError: the draws or the items hold values that are not finite.
@@ -113,7 +138,11 @@ def gain_alone(cells: Cells, items: pl.DataFrame, draws: DemandDraws, costs: Cos
     cross = draws.cross()
     blocks = [cells.take(slice(at, at + BLOCK)) for at in range(0, len(cells.item), BLOCK)]
     parts = [_gains(block, np.arange(len(block.item)), len(block.item), items, draws, cross, costs) for block in blocks]
-    return np.concatenate([np.zeros((0, draws.n_draws)), *parts])
+    return _gain(np.concatenate([np.zeros((3, 0, draws.n_draws)), *parts], axis=1))
+
+
+def _gain(figures: FloatArray) -> Gain:
+    return Gain(profit=figures[0], revenue=figures[1], stock_cleared=figures[2])
 
 
 @np.errstate(all="ignore")  # what is not finite is an error in the end
@@ -126,9 +155,12 @@ def _gains(
     cross: SparseEffects,
     costs: Costs,
 ) -> FloatArray:
-    """V of several plans in each draw, (n_plans, n_draws); `plan` says to which one each offer belongs."""
+    """V, gross sales and stock cleared of several plans in each draw, (3, n_plans, n_draws).
+
+    `plan` says to which plan each offer belongs.
+    """
     if not len(cells.item):
-        return np.zeros((n_plans, draws.n_draws))
+        return np.zeros((3, n_plans, draws.n_draws))
     sold = cells.sold
     extra = sold - cells.replaced
     offer, target, effect = _edges(cells.item, cross)
@@ -144,10 +176,12 @@ def _gains(
     after[offered] += draws.aftermath(item[offered], (own @ extra)[offered])
     raw = items[item.tolist()]
     none = np.zeros((1, 1))
-    income = cells.price + cells.funded * cells.given
-    gain = _contribution(own @ sold, own @ (sold * income[:, None]), after, raw, costs)
-    gain -= _contribution(none, none, before, raw, costs)
-    value: FloatArray = _sums(at_plan, np.arange(len(touched)), n_plans, len(touched)) @ gain
+    revenue = own @ (sold * cells.price[:, None])
+    funding = own @ (sold * (cells.funded * cells.given)[:, None])
+    gain = _contribution(own @ sold, revenue, funding, after, raw, costs)
+    gain -= _contribution(none, none, none, before, raw, costs)
+    per_plan = _sums(at_plan, np.arange(len(touched)), n_plans, len(touched))
+    value = np.stack([per_plan @ figure for figure in gain])
     if not np.isfinite(value).all():
         raise InputError(
             "The value of the plan is not a finite number: the demand draws or the prices, costs and stock of the "
@@ -176,9 +210,12 @@ def _sums(
 
 
 def _contribution(
-    units: FloatArray, revenue: FloatArray, at_list: FloatArray, raw: pl.DataFrame, costs: Costs
+    units: FloatArray, revenue: FloatArray, funding: FloatArray, at_list: FloatArray, raw: pl.DataFrame, costs: Costs
 ) -> FloatArray:
-    """Income less goods, returns and holding, (n_items, n_draws); sales at list price end with the stock."""
+    """Profit, gross sales and stock cleared, (3, n_items, n_draws); sales at list price end with the stock.
+
+    Profit is revenue and funding less goods, returns and holding.
+    """
     list_price, unit_cost, stock = (
         raw[name].to_numpy().astype(np.float64)[:, None]
         for name in (SaleItems.list_price.name, SaleItems.unit_cost.name, SaleItems.stock.name)
@@ -187,6 +224,7 @@ def _contribution(
     bought = np.clip(at_list, 0.0, after_sale)
     gone = units + bought
     kept = 1.0 - costs.return_frac
-    income = kept * (revenue + bought * list_price)
-    spent = kept * gone * unit_cost + costs.return_frac * gone * costs.return_cost
-    return income - spent - (after_sale - bought) * costs.holding_cost
+    paid, goods = revenue + bought * list_price, kept * gone * unit_cost
+    spent = goods + costs.return_frac * gone * costs.return_cost
+    profit = kept * (paid + funding) - spent - (after_sale - bought) * costs.holding_cost
+    return np.stack([profit, paid, goods])

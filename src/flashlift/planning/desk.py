@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,11 +21,11 @@ from flashlift.planning.grid import Grid, build_grid
 from flashlift.planning.large import search_large
 from flashlift.planning.problem import Problem
 from flashlift.planning.schedules import Pricer
-from flashlift.planning.solution import plan_of
+from flashlift.planning.solution import Solution, plan_of
 from flashlift.planning.solve import why_infeasible
 from flashlift.protocols import DemandDraws, Progress, silent
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "search_again"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,23 +97,31 @@ class Desk:
         sells = self._grid.units >= least * self._grid.quota * (1.0 + 1e-6)  # the grid rounds
         value = np.where(problem.allowed.transpose(0, 2, 1) & sells, self._grid.value, np.float32(-np.inf))
         grid = replace(self._grid, value=value)
-        pricer = Pricer.of(campaign, grid, families(campaign, self.items), threads=self.threads)
-        start = np.array([self._prices.get(name, 0.0) for name in pricer.names]) if self._prices else None
-        found = search_large(
-            problem,
-            self.items,
-            pricer,
-            time_limit_s=time_limit_s,
-            gap_frac=gap_frac,
-            threads=self.threads,
-            seed=seed,
-            start=start,
-            progress=progress,
-        )
+        search: dict[str, Any] = {"time_limit_s": time_limit_s, "gap_frac": gap_frac, "threads": self.threads}
+        found = search_again(problem, self.items, grid, self._prices, **search, seed=seed, progress=progress)
         if found is None:
             raise why_infeasible(campaign, self.items, self._draws, progress=progress)
         self._prices = dict(zip(found.rows, found.price.tolist(), strict=True))
         return plan_of(campaign, self.items, found, gap_frac)
+
+
+def search_again(
+    problem: Problem,
+    items: pl.DataFrame,
+    grid: Grid,
+    prices: dict[str, float],
+    *,
+    threads: int,
+    progress: Progress,
+    **search: Any,
+) -> Solution | None:
+    """Search from prices of the rows that were right for a campaign much like this one; none: from nothing.
+
+    `search` goes to `flashlift.planning.large.search_large`.
+    """
+    pricer = Pricer.of(problem.campaign, grid, families(problem.campaign, items), threads=threads)
+    start = np.array([prices.get(name, 0.0) for name in pricer.names]) if prices else None
+    return search_large(problem, items, pricer, threads=threads, start=start, progress=progress, **search)
 
 
 def _valued(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:

@@ -1,8 +1,9 @@
 """Why this item at this price, why not that one, and what each limit costs: the prices of a certificate, in words.
 
-At the prices of the limits an offer is worth its expected profit less what it takes from them (its reduced value). What
-is in the plan is worth more than nothing at these prices, what is not in it less than the best other use of its place,
-up to the gap of the plan: a plan of binary choices may differ from its prices by so much.
+At the prices of the limits an offer is worth its expected profit (or what else the campaign's goal makes of it) less
+what it takes from them (its reduced value). What is in the plan is worth more than nothing at these prices, what is not
+in it less than the best other use of its place, up to the gap of the plan: a plan of binary choices may differ from its
+prices by so much.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Explained:
         """The items outside the plan that are nearest to entering, each with its best offer.
 
         Returns:
-            `item_id`, `slot_id`, `price`, `value` (expected profit), `short` (by how much more it would have to earn).
+            `item_id`, `slot_id`, `price`, `value` (expected profit, or worth for another goal), `short` (by how much
+            more it would have to earn).
         """
         ids, slots = self.items[SaleItems.item_id.name], [slot.slot_id for slot in self.campaign.slots]
         inside = {offer.item_id for offer in self.plan.offers}
@@ -71,13 +73,17 @@ class Explained:
         short = (0.0 - pl.col("worth")).clip(0.0) + 0.0  # no -0
         return outside.head(n).select("item_id", "slot_id", "price", "value", short=short)
 
+    @property
+    def _earns(self) -> str:
+        return "earns" if self.campaign.profit_alone else "is worth"
+
     def _inside(self, offer: Offer, row: int, mine: pl.DataFrame) -> str:
         slot = [one.slot_id for one in self.campaign.slots].index(offer.slot_id)
         cells = mine.filter(pl.col("slot") == slot).sort("worth", descending=True)
         here = cells.filter((pl.col("price") - offer.price).abs() < 0.005).row(0, named=True)
         text = (
-            f"{offer.item_id} runs in {offer.slot_id} at {offer.price:.2f} ({offer.discount_frac:.0%} off): it earns "
-            f"{here['value']:.2f}{self._taken(row, slot, here)}. "
+            f"{offer.item_id} runs in {offer.slot_id} at {offer.price:.2f} ({offer.discount_frac:.0%} off): it "
+            f"{self._earns} {here['value']:.2f}{self._taken(row, slot, here)}. "
         )
         if here["worth"] >= 0.0:
             text += f"That is {here['worth']:.2f} more than its place is worth to others."
@@ -96,7 +102,7 @@ class Explained:
     def _outside(self, item_id: str, row: int, mine: pl.DataFrame) -> str:
         best = mine.sort("worth", descending=True).row(0, named=True)
         slot = self.campaign.slots[best["slot"]].slot_id
-        where = f"its best offer, {best['price']:.2f} in {slot}, earns {best['value']:.2f}"
+        where = f"its best offer, {best['price']:.2f} in {slot}, {self._earns} {best['value']:.2f}"
         if best["worth"] >= 0.0:
             return (
                 f"{item_id} is not in the plan, though {where}{self._taken(row, best['slot'], best)}: it is level "
@@ -104,9 +110,9 @@ class Explained:
             )
         short = -best["worth"]
         text = f"{item_id} is not in the plan: {where}{self._taken(row, best['slot'], best)}. It would enter if it "
-        text += f"earned {short:.2f} more"
+        text += f"{'earned' if self.campaign.profit_alone else 'were worth'} {short:.2f} more"
         cost = float(self.items[SaleItems.unit_cost.name][row])
-        if best["units"] > 0.0 and short / best["units"] <= cost:
+        if self.campaign.profit_alone and best["units"] > 0.0 and short / best["units"] <= cost:
             text += f", such as by a unit cost of {cost - short / best['units']:.2f} in place of {cost:.2f}"
         return f"{text}."
 

@@ -70,12 +70,18 @@ def explore(
         rng: draws the offers' prices.
 
     Raises:
-        SettingsError: the share is outside its range, or there is nothing to draw from.
+        SettingsError: the share is outside its range, there is nothing to draw from, or the campaign's goal is not
+            profit alone: a certificate holds no profit then.
     """
     if not 0.0 <= share <= MOST:
         raise SettingsError(f"The share of places to explore is {share:g}. Choose one between 0 and {MOST:g}.")
     if n_prices < 2:
         raise SettingsError(f"A lot among {n_prices} prices draws nothing. Allow 2 or more.")
+    if share and not campaign.profit_alone:
+        raise SettingsError(
+            "Exploration weighs information against profit, and the campaign has another goal or a next sale. "
+            "Plan for profit alone, or explore a share of 0."
+        )
     most = int(share * sum(slot.positions for slot in campaign.slots) + 1e-9)
     ranked = sorted(
         _lots(plan, campaign, items, certificate, n_prices) if most else [],

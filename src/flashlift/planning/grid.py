@@ -6,16 +6,19 @@ for the exact ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from flashlift.domain import Goal
+from flashlift.planning.goals import worth
 from flashlift.planning.problem import TASK, Problem
 from flashlift.protocols import FloatArray, Progress, silent
 
-__all__ = ["Grid", "build_grid"]
+__all__ = ["Grid", "build_grid", "build_grids", "rounded_up"]
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -25,8 +28,8 @@ class Grid:
     """Offers by item, slot and step of the ladder, (n_items, n_slots, n_steps) where nothing else is said.
 
     Args:
-        value: expected incremental profit of the offer alone, at most one unit of single precision too large; -inf
-            where it may not run or has no demand.
+        value: expected worth of the offer alone for the campaign's goal, at most one unit of single precision too
+            large; -inf where it may not run or has no demand.
         units: expected units sold within the quota.
         quota: units the offer may sell at most.
         given: list price less sale price, (n_items, n_steps).
@@ -41,21 +44,31 @@ class Grid:
 
 
 def build_grid(problem: Problem, *, threads: int = 1, progress: Progress = silent) -> Grid:
-    """Value every offer, `threads` blocks at a time.
+    """Value every offer for the campaign's goal, `threads` blocks at a time.
 
     Raises:
         InputError: the draws hold values that are not finite.
     """
+    return build_grids(problem, [problem.campaign.goal], threads=threads, progress=progress)[0]
+
+
+def build_grids(
+    problem: Problem, goals: Sequence[Goal], *, threads: int = 1, progress: Progress = silent
+) -> list[Grid]:
+    """A grid for each of several goals, every offer valued once; they share all but the values.
+
+    The goal of the problem's campaign must ask for all that they weigh. Raises as `build_grid`.
+    """
     shape = (len(problem.price), len(problem.campaign.slots), problem.price.shape[1])
-    value = np.full(shape, -np.inf, dtype=np.float32)
+    values = [np.full(shape, -np.inf, dtype=np.float32) for _ in goals]
     units, quota = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.int32)
 
     def fill(block: slice) -> int:
         at = problem.cells(block)
         columns = problem.value(*at)
-        low = columns.value.astype(np.float32)
-        up = np.where(low < columns.value, np.nextafter(low, np.float32(np.inf)), low)
-        value[at] = np.where(problem.offered(columns), up, np.float32(-np.inf))
+        offered = problem.offered(columns)
+        for goal, value in zip(goals, values, strict=True):
+            value[at] = np.where(offered, rounded_up(worth(goal, columns.figures)), np.float32(-np.inf))
         units[at] = columns.units
         quota[at] = np.minimum(columns.quota, np.iinfo(np.int32).max)
         return len(columns)
@@ -65,10 +78,11 @@ def build_grid(problem: Problem, *, threads: int = 1, progress: Progress = silen
         for n in pool.map(fill, problem.blocks()):
             done += n
             progress(TASK, done, total, f"{done:,} of {total:,}")
-    return Grid(
-        value=value,
-        units=units,
-        quota=quota,
-        given=problem.shop.list_price[:, None] - problem.price,
-        stock=problem.shop.stock,
-    )
+    given = problem.shop.list_price[:, None] - problem.price
+    return [Grid(value=value, units=units, quota=quota, given=given, stock=problem.shop.stock) for value in values]
+
+
+def rounded_up(exact: FloatArray) -> Float32Array:
+    """In single precision, never below."""
+    low = exact.astype(np.float32)
+    return np.where(low < exact, np.nextafter(low, np.float32(np.inf)), low)

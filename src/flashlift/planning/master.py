@@ -19,7 +19,7 @@ from flashlift.protocols import FloatArray, IntArray
 
 __all__ = ["Master"]
 
-MISSING = 10.0  # a unit below a minimum costs so many times the best offer, until it is reached
+MISSING = 10.0  # a unit below a minimum costs so many times the dearest offer, until it is reached
 
 
 class Master:
@@ -44,8 +44,7 @@ class Master:
         self._columns = 0
         self._slack = np.zeros(0, dtype=np.int64)  # row of each amount by which a row may be broken
         self.offers: list[npt.NDArray[np.int64]] = [np.zeros((0, 4), dtype=np.int64)]  # column, item, slot, step
-        finite = pricer.grid.value[np.isfinite(pricer.grid.value)]
-        self._penalty = MISSING * max(float(np.abs(finite).max(initial=0.0)), 1.0)
+        self._penalty = MISSING * _dearest(pricer)
         self.price, self.rent = np.zeros(n_rows), np.zeros(n_items)
         self.worth, self.missing = 0.0, 0.0
         self._may_break(np.flatnonzero(((pricer.upper == 0) & (pricer.bound > 0.0)) | np.isfinite(pricer.penalty)))
@@ -174,3 +173,15 @@ class Master:
             matrix.indices.astype(np.int32),
             matrix.data,
         )
+
+
+def _dearest(pricer: Pricer) -> float:
+    """What an offer may be worth or cost at most, penalties of the soft limits that it may break included."""
+    grid = pricer.grid
+    worst = float(np.min(grid.value, where=np.isfinite(grid.value), initial=0.0))
+    value = max(float(grid.value.max(initial=0.0)), -worst)
+    units, quota = float(grid.units.max(initial=0.0)), float(grid.quota.max(initial=0))
+    weight = np.array([1.0, units, units * float(grid.given.max(initial=0.0)), quota])[pricer.weight]
+    soft = np.where(np.isfinite(pricer.penalty), pricer.penalty, 0.0)
+    dear = np.array([part.max(initial=0.0) for part in np.split(soft, pricer.first[1:])])
+    return max(value + float(dear @ (weight * pricer.factor.max(axis=1, initial=0.0))), 1.0)

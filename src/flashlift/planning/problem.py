@@ -1,10 +1,11 @@
 """From a campaign to columns: every offer that could run, with its price, its quota and what it is worth alone.
 
 The value of an offer is the mean over draws of the contribution of all items with this offer alone in the plan, less
-the contribution without any (`flashlift.account`). The sum of these values over a plan is the joint account as long as
-offers do not meet: it is an approximation where one item appears several times, and where the effects of several
-offers on one item add up to more than its stock or its demand allows. `flashlift.planning.check` values
-a finished plan jointly, so the difference is seen.
+the contribution without any (`flashlift.account`), or what else the campaign's goal makes of the offer
+(`flashlift.planning.goals`). The sum of these values over a plan is the joint account as long as offers do not meet: it
+is an approximation where one item appears several times, and where the effects of several offers on one item add up to
+more than its stock or its demand allows. `flashlift.planning.check` values a finished plan jointly, so the difference
+is seen.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from flashlift.account import contribution
-from flashlift.domain import Campaign, Costs
+from flashlift.domain import Campaign
 from flashlift.errors import InputError
 from flashlift.limits import SellThrough
+from flashlift.planning.goals import Effect, Shop, figures, worth
 from flashlift.planning.nominated import funded
 from flashlift.planning.sound import require_sound
 from flashlift.planning.steps import steps
 from flashlift.planning.stock import quotas, saleable
+from flashlift.planning.windows import known
 from flashlift.protocols import DemandDraws, FloatArray, IntArray, Progress, SparseEffects, silent
-from flashlift.schema import SaleItems
+from flashlift.schema import SaleFacts, SaleItems
 
 __all__ = ["Columns", "Problem", "all_columns", "build_columns", "sells_too_little"]
 
@@ -47,7 +49,9 @@ class Columns:
         price: sale price.
         quota: units the offer may sell at most.
         units: expected units sold within the quota.
-        value: expected incremental profit of the offer alone.
+        value: expected worth of the offer alone for the campaign's goal: its incremental profit if that is all.
+        figures: what it brings, in the order of `flashlift.planning.goals.FIGURES`; nan where not asked for; and the
+            shadow cost, (n, 5).
         discount_cost: expected (list price - price) x units.
     """
 
@@ -58,6 +62,7 @@ class Columns:
     quota: IntArray
     units: FloatArray
     value: FloatArray
+    figures: FloatArray
     discount_cost: FloatArray
 
     def __len__(self) -> int:
@@ -67,30 +72,6 @@ class Columns:
     def take(self, index: npt.NDArray[np.bool_] | IntArray) -> Columns:
         """Some of the columns."""
         return Columns(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shop:
-    """Columns of SaleItems as arrays, (n_items,)."""
-
-    item_ids: list[str]
-    list_price: FloatArray
-    unit_cost: FloatArray
-    stock: FloatArray
-    saleable: FloatArray
-    funded: FloatArray
-    costs: Costs
-
-    def contribution(self, item: IntArray, units: FloatArray, revenue: FloatArray, at_list: FloatArray) -> FloatArray:
-        return contribution(
-            units,
-            revenue,
-            at_list,
-            list_price=self.list_price[item, None],
-            unit_cost=self.unit_cost[item, None],
-            stock=self.stock[item, None],
-            costs=self.costs,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +89,7 @@ class Problem:
     """
 
     campaign: Campaign
-    shop: _Shop
+    shop: Shop
     draws: DemandDraws
     cross: SparseEffects
     price: FloatArray
@@ -125,7 +106,7 @@ class Problem:
             SettingsError: the campaign contradicts itself.
         """
         require_sound(campaign, items)
-        shop = _Shop(
+        shop = Shop(
             item_ids=items[SaleItems.item_id.name].to_list(),
             list_price=items[SaleItems.list_price.name].to_numpy().astype(np.float64),
             unit_cost=items[SaleItems.unit_cost.name].to_numpy().astype(np.float64),
@@ -133,6 +114,8 @@ class Problem:
             saleable=saleable(campaign, items),
             funded=funded(campaign, items),
             costs=campaign.costs,
+            **_later(campaign, items),
+            per_purchase=np.fmax(known(items, SaleFacts.units_per_purchase.name, 1.0), 1.0),
         )
         price, allowed = steps(campaign, items, shop.saleable, forbidden=forbidden)
         cross = draws.cross()
@@ -228,23 +211,17 @@ def all_columns(problem: Problem, *, progress: Progress = silent) -> Columns:
     return kept
 
 
-def _elsewhere(problem: Problem, item: IntArray, extra: FloatArray) -> FloatArray:
-    """Mean profit on other items caused by extra units (n, n_draws) of each cell's item, (n,)."""
-    shop, draws, cross = problem.shop, problem.draws, problem.cross
-    first = np.searchsorted(cross.source, item)
-    degree = np.searchsorted(cross.source, item, side="right") - first
-    total = np.zeros(len(item))
-    none = np.zeros((1, 1))
-    for k in range(int(degree.max(initial=0))):
-        cells = np.flatnonzero(degree > k)
-        edge = first[cells] + k
-        targets, row = np.unique(cross.target[edge], return_inverse=True)
-        base = draws.without_sale(targets)
-        moved = base[row] + cross.effect[edge, None] * extra[cells]
-        gain = shop.contribution(cross.target[edge], none, none, moved)
-        gain -= shop.contribution(targets, none, none, base)[row]
-        total[cells] += gain.mean(axis=1)
-    return total
+def _later(campaign: Campaign, items: pl.DataFrame) -> dict[str, FloatArray]:
+    """Reference prices, the list price where none is known, and the loss in the next sale per currency below them."""
+    list_price = items[SaleItems.list_price.name].to_numpy().astype(np.float64)
+    reference = known(items, SaleFacts.reference_price.name, np.nan)
+    if (sale := campaign.next_sale) is None:
+        return {"reference": list_price, "later": np.zeros(items.height)}
+    kept = (1.0 - campaign.costs.return_frac) * (1.0 - sale.discount_frac)
+    return {
+        "reference": np.where(np.isnan(reference), list_price, reference),
+        "later": kept * known(items, SaleFacts.next_sale_units.name, sale.units),
+    }
 
 
 def _evaluate(problem: Problem, item: IntArray, slot: IntArray, price: FloatArray) -> Columns:
@@ -263,11 +240,12 @@ def _evaluate(problem: Problem, item: IntArray, slot: IntArray, price: FloatArra
     sold = np.minimum(wanted, quota[:, None])
     extra = sold - displaced
     at_list = base[row] - displaced + draws.aftermath(item, extra)
-    none = np.zeros((1, 1))
-    paid = price + shop.funded[item] * (shop.list_price[item] - price)
-    gain = shop.contribution(item, sold, sold * paid[:, None], at_list)
-    gain -= shop.contribution(items, none, none, base)[row]
-    value = gain.mean(axis=1) + _elsewhere(problem, item, extra)
+    effect = Effect(
+        item=item, sold=sold, extra=extra, at_list=at_list, items=items, row=row, base=base, draws=draws,
+        cross=problem.cross,
+    )  # fmt: skip
+    brought = figures(campaign.goal, shop, effect, price)
+    value = worth(campaign.goal, brought)
     _require_finite(shop, item, value[:, None])
     units = sold.mean(axis=1)
     return Columns(
@@ -278,11 +256,12 @@ def _evaluate(problem: Problem, item: IntArray, slot: IntArray, price: FloatArra
         quota=quota,
         units=units,
         value=value,
+        figures=brought,
         discount_cost=(shop.list_price[item] - price) * units,
     )
 
 
-def _require_finite(shop: _Shop, item: IntArray, *arrays: FloatArray) -> None:
+def _require_finite(shop: Shop, item: IntArray, *arrays: FloatArray) -> None:
     for array in arrays:
         bad = ~np.isfinite(array).all(axis=1)
         if bad.any():

@@ -10,13 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from flashlift.domain import OPTIMAL_GAP_FRAC, Campaign, Offer, Plan, PlanStatus
+from flashlift.domain import OPTIMAL_GAP_FRAC, Campaign, Goal, Offer, Plan, PlanStatus
 from flashlift.limits import PerCustomer
+from flashlift.planning.goals import FIGURES, SHADOW
 from flashlift.planning.problem import Columns
 from flashlift.protocols import FloatArray
 from flashlift.schema import SaleItems
 
 __all__ = ["Solution", "offers_of", "plan_of"]
+
+BESIDE = tuple(f"expected_{name}" for name in FIGURES[1:])  # of an offer, where the goal is not profit alone
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +83,12 @@ def offers_of(
             price=float(columns.price[i]),
             quota=int(columns.quota[i]),
             expected_units=float(columns.units[i]),
-            expected_value=float(columns.value[i]),
+            expected_value=float(columns.figures[i, 0]),
             per_customer=most,
+            **(
+                {} if campaign.goal == Goal() else dict(zip(BESIDE, columns.figures[i, 1:SHADOW].tolist(), strict=True))
+            ),
+            shadow_cost=None if campaign.next_sale is None else float(columns.figures[i, SHADOW]),
         )
         for i in at
     )

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import polars as pl
 
-from flashlift.domain import Campaign
+from flashlift.domain import Campaign, Goal
 from flashlift.errors import SettingsError
 from flashlift.limits import (
     AlwaysTogether,
@@ -65,6 +65,13 @@ def require_sound(campaign: Campaign, items: pl.DataFrame) -> None:
             raise SettingsError(f"price_ending is {ending}. Write the fraction only, such as 0.99.")
         if abs(ending - round(ending, 2)) > 1e-12:
             raise SettingsError(f"price_ending is {ending}. A price ends in whole cents, such as 0.99.")
+    _goal(campaign.goal)
+    later = campaign.next_sale
+    if later is not None and not (0.0 <= later.units < math.inf and 0.0 <= later.discount_frac < 1.0):
+        raise SettingsError(
+            f"The next sale is expected to sell {later.units} units of an item at {later.discount_frac} off. "
+            "Give a finite number from 0, and a discount from 0 to below 1, 20 % as 0.2."
+        )
     ids, brands = set(items[SaleItems.item_id.name]), set(items[SaleItems.brand.name].drop_nulls())
     for limit in campaign.limits:
         if any(isinstance(figure, float) and math.isnan(figure) for figure in asdict(limit).values()):
@@ -77,6 +84,15 @@ def require_sound(campaign: Campaign, items: pl.DataFrame) -> None:
         _limit(limit, campaign, ids, brands)
     _nominated_once([one for limit in campaign.limits if isinstance(limit, Nominations) for one in limit.offers])
     _funded(campaign, items)
+
+
+def _goal(goal: Goal) -> None:
+    weights = asdict(goal)
+    if not all(0.0 <= weight < math.inf for weight in weights.values()) or not any(weights.values()):
+        told = ", ".join(f"{name} = {weight}" for name, weight in weights.items())
+        raise SettingsError(
+            f"The campaign's goal has the weights {told}. Give finite ones from 0, at least one above 0."
+        )
 
 
 def _limit(limit: Limit, campaign: Campaign, ids: Collection[str], brands: Collection[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import polars as pl
 
 from flashlift import artifacts
-from flashlift.domain import Campaign, Costs, Estimate, Offer, Plan, PlanStatus, Slot
+from flashlift.domain import Campaign, Costs, Estimate, Goal, NextSale, Offer, Plan, PlanStatus, Slot
 from flashlift.errors import ArtifactError
 from flashlift.limits import Limit, MaxChange, Nomination, Nominations
 from flashlift.planning.certificate import Certificate, load_certificate, save_certificate
@@ -212,6 +212,8 @@ def _campaign_from_json(whole: dict[str, Any]) -> Campaign:
             "price_ending": tuple(ending) if isinstance(ending, list) else ending,
             "limits": tuple(_limit_from_json(limit) for limit in whole["limits"]),
             "costs": Costs(**whole["costs"]),
+            "goal": Goal(**whole.get("goal", {})),
+            "next_sale": NextSale(**later) if (later := whole.get("next_sale")) else None,
         }
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from flashlift.domain import Campaign, Offer, Plan
+from flashlift.domain import Campaign, Goal, Offer, Plan
+from flashlift.planning.solution import BESIDE
 from flashlift.schema import SaleItems
 
 __all__ = ["offers_frame", "plan_table"]
@@ -22,6 +23,7 @@ def offers_frame(offers: tuple[Offer, ...]) -> pl.DataFrame:
         "expected_value": pl.Float64,
         "per_customer": pl.Int64,
         "propensity": pl.Float64,
+        **dict.fromkeys((*BESIDE, "shadow_cost"), pl.Float64),
     }
     return pl.DataFrame({name: [getattr(offer, name) for offer in offers] for name in schema}, schema=schema)
 
@@ -53,4 +55,5 @@ def plan_table(plan: Plan, campaign: Campaign, items: pl.DataFrame) -> pl.DataFr
     first = ["slot_id", "start", "end", "item_id", "title", "category", "list_price", "price", "discount_frac"]
     stated = ["per_customer"] if any(offer.per_customer is not None for offer in plan.offers) else []
     drawn = ["propensity"] if any(offer.propensity != 1.0 for offer in plan.offers) else []
-    return joined.select(*first, "quota", *stated, "expected_units", "expected_value", *drawn)
+    beside = [*(BESIDE if campaign.goal != Goal() else ()), *(["shadow_cost"] if campaign.next_sale else [])]
+    return joined.select(*first, "quota", *stated, "expected_units", "expected_value", *beside, *drawn)

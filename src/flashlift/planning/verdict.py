@@ -30,6 +30,10 @@ class Verdict:
         units: expected units sold in the offers.
         sell_through: expected units / quotas; null for a plan without quota.
         discount_cost: expected (list price - price) x units.
+        revenue: expected incremental gross sales, of all items over the sale and the days after it.
+        buyers: expected distinct buyers in the offers; who buys several items is counted with each.
+        shadow_cost: what the offers lose in the campaign's next sale through a lower reference price; null without one.
+        stock_cleared: expected stock that leaves because of the sale, at unit cost.
         claims: how the stated units and values were judged: `exact` on the plan's own draws, `sampled` on fresh ones,
             or `unchecked`, because there were no draws or no plan.
         broken: limits the plan breaks and figures it states wrongly; empty for a sound plan.
@@ -43,6 +47,10 @@ class Verdict:
     units: float | None = None
     sell_through: float | None = None
     discount_cost: float | None = None
+    revenue: float | None = None
+    buyers: float | None = None
+    stock_cleared: float | None = None
+    shadow_cost: float | None = None
     claims: Claims = "unchecked"
     broken: tuple[Broken, ...] = ()
     soft: tuple[Broken, ...] = ()
@@ -76,6 +84,10 @@ class Verdict:
             ("units", self.units, None, None),
             ("sell-through", self.sell_through, None, None),
             ("discount cost", self.discount_cost, None, None),
+            ("incremental gross sales", self.revenue, None, None),
+            ("buyers", self.buyers, None, None),
+            ("stock cleared, at cost", self.stock_cleared, None, None),
+            *([] if self.shadow_cost is None else [("shadow cost", self.shadow_cost, None, None)]),
             ("findings", float(len(self.broken)), None, None),
         ]
         if self.soft:

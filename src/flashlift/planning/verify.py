@@ -22,6 +22,7 @@ import polars as pl
 from flashlift.domain import Campaign, Plan
 from flashlift.limits import Appearances
 from flashlift.planning.check import check
+from flashlift.planning.check_claims import worth_stated
 from flashlift.planning.finding import Broken, place
 from flashlift.planning.tolls import PricedRow, Tolls, priced_rows
 from flashlift.protocols import FloatArray, IntArray
@@ -37,7 +38,8 @@ class Proof:
     """What a certificate proves, money in shop currency.
 
     Args:
-        objective: value of the plan's offers in the certificate's table, less the penalties of soft limits it breaks.
+        objective: worth of the plan's offers for the campaign's goal in the certificate's table, less the penalties of
+            soft limits that it breaks.
         bound: no plan within the limits is worth more on that table.
         broken: limits that the plan breaks, and whatever in plan or certificate is not as stated; empty if all is well.
         cells: offers priced.
@@ -122,7 +124,7 @@ def _stated(plan: Plan, campaign: Campaign, items: pl.DataFrame, cells: pl.DataF
             yield Broken(limit="known offer", where=place(offer), amount=1.0, unit="offers")
             continue
         yield row["value"]
-        off = abs(offer.expected_value - row["value"])
+        off = abs(worth_stated(offer, campaign.goal) - row["value"])
         if not off <= 1e-5 * max(abs(row["value"]), 1.0):
             yield Broken(limit="value", where=place(offer), amount=off, unit="currency")
         off = abs(offer.expected_units - row["units"])

@@ -29,7 +29,7 @@ from flashlift.planning.prices import sale_prices
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.schema import SaleFacts, SaleItems
 
-__all__ = ["Window", "in_category", "windows"]
+__all__ = ["Window", "in_category", "known", "windows"]
 
 BoolArray = npt.NDArray[np.bool_]
 ROUNDING = 1e-9
@@ -76,7 +76,7 @@ def windows(campaign: Campaign, items: pl.DataFrame) -> Iterator[Window]:
                 yield _reference(limit, items)
             case NotAboveCompetitor():
                 yield _prices(
-                    "competitor", np.zeros(items.height), _known(items, SaleFacts.competitor_price.name, np.inf)
+                    "competitor", np.zeros(items.height), known(items, SaleFacts.competitor_price.name, np.inf)
                 )
             case Nominations():
                 yield _nominated(limit, campaign, items)
@@ -117,15 +117,15 @@ def _cost_floor(limit: MarginFloor, items: pl.DataFrame) -> FloatArray:
 
 def _reference(limit: ReferencePrice, items: pl.DataFrame) -> Window:
     """What is unknown is nan, which no price keeps."""
-    reference = _known(items, SaleFacts.reference_price.name, np.nan)
+    reference = known(items, SaleFacts.reference_price.name, np.nan)
     low, high = reference * (1.0 - limit.maximum_frac), reference * (1.0 - limit.minimum_frac)
     if limit.unknown_may_run:
         low, high = np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=np.inf)
     return _prices("reference price", low, high)
 
 
-def _known(items: pl.DataFrame, name: str, unknown: float) -> FloatArray:
-    """A column that the table may lack, (n_items,)."""
+def known(items: pl.DataFrame, name: str, unknown: float) -> FloatArray:
+    """A column of SaleFacts that the table may lack, (n_items,); `unknown` where it is absent or null."""
     if name not in items.columns:
         return np.full(items.height, unknown)
     return items[name].cast(pl.Float64).fill_null(unknown).to_numpy()

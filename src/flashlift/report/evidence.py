@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from flashlift.domain import Campaign, Estimate, Plan
+from flashlift.domain import Campaign, Estimate, Goal, Plan
 from flashlift.errors import InputError
 
 __all__ = ["COLUMNS", "Evidence"]
@@ -43,7 +43,11 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("item_id", "title", "mean_units", *_INTERVAL, "order_units", "service_level", "leftover_units"),
         *("lost_units", "cost_assumed"),
     ),
-    "comparison": ("plan", "value", *_INTERVAL, "gross_sales", "units", "sell_through"),
+    "comparison": (
+        *("plan", "value", *_INTERVAL, "gross_sales", "units", "sell_through"),
+        *("revenue", "buyers", "stock_cleared"),
+    ),
+    "pareto": ("weight", "profit", "revenue", "buyers", "stock_cleared", "offers", "gap_frac"),
     "broken": ("limit", "where", "amount", "unit"),
     "soft": ("limit", "where", "amount", "unit"),
 }
@@ -88,6 +92,7 @@ class Evidence:
         plan_table: its offers with names, prices and marks where a cost or a stock is assumed.
         value: expected incremental profit on draws that the planner did not see.
         comparison: the plan (first row) and rules of thumb, valued on the same draws.
+        pareto: plans between the most profit and the most gross sales, where they were asked for, on the same draws.
         broken: what the independent checker found wrong with the plan; no rows for a sound plan.
         soft: soft limits that the plan breaks, which is allowed.
         test_design: how the gain is to be proved, in words.
@@ -130,6 +135,7 @@ class Evidence:
     plan_table: pl.DataFrame | None = None
     value: Estimate | None = None
     comparison: pl.DataFrame | None = None
+    pareto: pl.DataFrame | None = None
     broken: pl.DataFrame | None = None
     soft: pl.DataFrame | None = None
     test_design: str | None = None
@@ -155,6 +161,11 @@ class Evidence:
     def stock_assumed(self) -> bool:
         """Whether a stock behind the plan is an assumption."""
         return self.plan_table is not None and bool(self.plan_table["stock_assumed"].any())
+
+    @property
+    def other_goal(self) -> str:
+        """The goal of the plan in words; empty where it is profit."""
+        return "" if self.campaign is None or self.campaign.goal == Goal() else self.campaign.goal.words
 
     def reason(self, *stages: str) -> str:
         """Why nothing of a stage can be shown: the stage itself first, then those that it needs."""

@@ -101,7 +101,8 @@ def _headline(evidence: Evidence) -> Headline:
         (
             "Upper bound",
             mark(money(plan.bound, currency), cost=cost),
-            f"no plan can do better on the planner's draws, where this one reaches {money(plan.objective, currency)}"
+            f"no plan can do better{_aim(evidence)} on the planner's draws, where this one reaches "
+            f"{money(plan.objective, currency)}"
             if isfinite(plan.bound)
             else f"nothing is known of the best plan; this one reaches {money(plan.objective, currency)} on its draws",
         ),
@@ -118,6 +119,10 @@ def _headline(evidence: Evidence) -> Headline:
         "not running the sale, after purchases that are only pulled forward or taken from other items.",
         cards=tuple(cards),
     )
+
+
+def _aim(evidence: Evidence) -> str:
+    return f" for the goal ({evidence.other_goal})" if evidence.other_goal else ""
 
 
 def _check(findings: int, soft: int) -> tuple[str, str, str]:

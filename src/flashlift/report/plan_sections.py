@@ -41,6 +41,7 @@ def _offer_blocks(evidence: Evidence) -> tuple[Block, ...]:
         Column(heading="Quota", cell=lambda r: mark(count(r["quota"]), stock=r["stock_assumed"])),
         Column(heading="Units", cell=lambda r: mark(decimal(r["expected_units"], 1), stock=r["stock_assumed"])),
         Column(heading="Gain", cell=lambda r: mark(money(r["expected_value"], currency), cost=r["cost_assumed"])),
+        *_goal_columns(evidence),
         Column(heading="Category", cell=lambda r: r["category"] or "–", holds="code"),
         Column(heading="Code", cell=lambda r: r["item_id"], holds="code"),
         Column(heading="Slot", cell=lambda r: r["slot_id"], holds="code"),
@@ -51,6 +52,9 @@ def _offer_blocks(evidence: Evidence) -> tuple[Block, ...]:
         part
         for part in (
             "Units and gain are expected values; gain is profit against not offering the item, on the planner's draws.",
+            f"The plan is the best for {evidence.other_goal}, each figure told by itself."
+            if evidence.other_goal
+            else "",
             "Rests on: past sales as deep as this, so many points beyond them, or an assumption.",
             f"{hidden} more offers are in the plan file." if hidden else "",
             legend(evidence),
@@ -62,6 +66,23 @@ def _offer_blocks(evidence: Evidence) -> tuple[Block, ...]:
         figure(charts.calendar(rows, currency=currency or "units of currency")),
         table(f"All {rows.height} offers" if not hidden else f"First {shown.height} offers", shown, columns, note=note),
     )
+
+
+def _goal_columns(evidence: Evidence) -> list[Column]:
+    """The other figures that a goal beyond profit asks for, and what the next sale loses."""
+    later = Column(heading="Shadow cost", cell=lambda r: money(r["shadow_cost"], evidence.currency))
+    planned = [] if evidence.campaign is None or evidence.campaign.next_sale is None else [later]
+    if not evidence.other_goal:
+        return planned
+    return [
+        Column(heading="Added sales", cell=lambda r: money(r["expected_revenue"], evidence.currency)),
+        Column(heading="Buyers", cell=lambda r: decimal(r["expected_buyers"], 1)),
+        Column(
+            heading="Stock cleared",
+            cell=lambda r: mark(money(r["expected_stock_cleared"], evidence.currency), cost=r["cost_assumed"]),
+        ),
+        *planned,
+    ]
 
 
 def _warning(rows: pl.DataFrame) -> list[Block]:
@@ -87,6 +108,8 @@ def _rests_on(row: dict[str, Any]) -> str:
 def limits(evidence: Evidence) -> Section:
     """What each limit costs, and whether all are kept."""
     lead = "Each limit has a price: the profit that one more unit of it would add."
+    if evidence.other_goal:
+        lead = f"Each limit has a price: what one more unit of it would add to the goal, {evidence.other_goal}."
     return Section(anchor="limits", title="What each limit costs", lead=lead, blocks=_limit_blocks(evidence))
 
 
@@ -99,12 +122,16 @@ def _limit_blocks(evidence: Evidence) -> tuple[Block, ...]:
     frame = pl.DataFrame(named, schema={"limit": pl.String, "value": pl.Float64})
     frame = frame.sort(pl.col("value").abs(), "limit", descending=[True, False])
     if not frame.filter(pl.col("value").abs() > 1e-9).is_empty():
-        blocks.append(figure(charts.limit_prices(prices, currency=currency or "units of currency")))
+        of = "worth" if evidence.other_goal else "profit"
+        blocks.append(figure(charts.limit_prices(prices, currency=currency or "units of currency", of=of)))
     elif not frame.is_empty():
         blocks.append(Note(text="No limit holds the plan back: loosening any of them would add nothing."))
     columns = [
         Column(heading="Limit", cell=lambda r: r["limit"], holds="words"),
-        Column(heading="Profit per unit", cell=lambda r: mark(price(r["value"], currency), cost=evidence.cost_assumed)),
+        Column(
+            heading="Worth per unit" if evidence.other_goal else "Profit per unit",
+            cell=lambda r: mark(price(r["value"], currency), cost=evidence.cost_assumed),
+        ),
     ]
     if not frame.is_empty():
         blocks.append(table("All limits", frame.head(60), columns, note=legend(evidence)))
@@ -155,13 +182,41 @@ def _comparison_blocks(evidence: Evidence, frame: pl.DataFrame) -> tuple[Block, 
         Column(heading="Gross sales", cell=lambda r: mark(money(r["gross_sales"], currency), stock=stock)),
         Column(heading="Units", cell=lambda r: mark(count(r["units"]), stock=stock)),
         Column(heading="Sell-through", cell=lambda r: mark(percent(r["sell_through"]), stock=stock)),
+        Column(heading="Added sales", cell=lambda r: mark(money(r["revenue"], currency), stock=stock)),
+        Column(heading="Buyers", cell=lambda r: mark(count(r["buyers"]), stock=stock)),
+        Column(heading="Stock cleared", cell=lambda r: mark(money(r["stock_cleared"], currency), cost=cost)),
     ]
-    note = " ".join(
-        ["Large gross sales can go with a loss: discounts on units that would have sold anyway.", legend(evidence)]
+    said = (
+        "Large gross sales can go with a loss: discounts on units that would have sold anyway. Added sales, profit "
+        "and stock cleared (at cost) count all items over the sale and the days after it, against no sale."
     )
+    note = f"{said} {legend(evidence)}"
     return (
         figure(charts.value_comparison(frame, currency=currency or "units of currency")),
         table("Side by side", frame, columns, note=note.strip()),
+        *_pareto(evidence),
+    )
+
+
+def _pareto(evidence: Evidence) -> tuple[Block, ...]:
+    """Profit against gross sales, where `flashlift pareto` was run for this campaign."""
+    points, currency = evidence.pareto, evidence.currency
+    if points is None or points.is_empty():
+        return ()
+    cost, stock = evidence.cost_assumed, evidence.stock_assumed
+    columns = [
+        Column(heading="Weight of gross sales", cell=lambda r: f"{r['weight']:.3f}"),
+        Column(heading="Incremental profit", cell=lambda r: mark(money(r["profit"], currency), cost=cost)),
+        Column(heading="Added sales", cell=lambda r: mark(money(r["revenue"], currency), stock=stock)),
+        Column(heading="Buyers", cell=lambda r: mark(count(r["buyers"]), stock=stock)),
+        Column(heading="Stock cleared", cell=lambda r: mark(money(r["stock_cleared"], currency), cost=cost)),
+        Column(heading="Offers", cell=lambda r: count(r["offers"])),
+        Column(heading="Gap", cell=lambda r: percent(r["gap_frac"], 2)),
+    ]
+    note = "Weight w: the best plan for (1 - w) x profit + w x gross sales; campaign.goal with these weights makes it."
+    return (
+        figure(charts.pareto(points, currency=currency or "units of currency")),
+        table("Profit against gross sales", points, columns, note=f"{note} {legend(evidence)}".strip()),
     )
 
 
