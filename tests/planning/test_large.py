@@ -22,7 +22,7 @@ from flashlift.planning.families import families
 from flashlift.planning.grid import build_grid
 from flashlift.planning.problem import Problem
 from flashlift.planning.schedules import Pricer
-from flashlift.planning.sifting import relax
+from flashlift.planning.sifting import _levels, relax
 
 solving = sys.modules["flashlift.planning.solve"]  # the package's name `solve` is the function
 
@@ -191,3 +191,18 @@ def test_a_minimum_that_must_be_kept_is_worth_a_dear_penalty() -> None:
     assert whole is not None and sifted is not None
     assert whole.objective < -100.0
     assert sifted.objective == pytest.approx(whole.objective)
+
+
+@pytest.mark.parametrize("budget", [None, 2_000.0])
+def test_prices_of_whole_families_are_near_where_slots_are_alike(budget: float | None) -> None:
+    """Every item wants the same slots, and the budget holds half of what the places could give."""
+    rng = np.random.default_rng(6)
+    slots = slots_every(20, positions=5, hours=2.0, every=6.0)
+    budgets = () if budget is None else (Budget(amount=budget),)
+    campaign = Campaign(slots=slots, ladder=(0.1, 0.2, 0.3), limits=(Appearances(maximum=2), *budgets))
+    world = World(campaign=campaign, items=catalog(rng, 600), draws=log_linear(rng, 600, slots, 6))
+    pricer = pricer_of(world)
+    found = relax(pricer, gap_frac=1e-5, time_limit_s=60.0)
+    assert found.finished
+    assert pricer.bound_at(_levels(pricer)) <= 1.1 * found.bound
+    assert pricer.bound_at(np.zeros(len(pricer.bound))) > 1.5 * found.bound

@@ -1,6 +1,7 @@
 """The linear relaxation of a large campaign by column sifting: its prices, and a bound that holds for every plan.
 
-Prices of the rows are first brought near by projected subgradient steps on the items that look best (Polyak, 1969).
+Prices of the rows are first brought near: one price for all rows of a family by line search on a sample of the items,
+then projected subgradient steps on the items that look best (Polyak, 1969).
 Then, again and again: the restricted programme (`flashlift.planning.master`) is solved, all schedules of all items are
 priced with its duals (`flashlift.planning.schedules`), and the best of those that would improve it are added
 (Gilmore and Gomory, 1961; sifting: Bixby et al., Operations Research 40, 1992). While the programme is far from the
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +30,9 @@ __all__ = ["Relaxation", "relax"]
 
 log = logging.getLogger(__name__)
 
+SAMPLE = 4_000  # items by which prices of whole families are found
+SPREAD = 20  # times that prices are put off before the first programme, for schedules beside the best ones,
+OFF = 0.02  # by so much
 STEPS = 150  # of the subgradient
 ROUNDS = 60
 PULL = 0.7  # share of the best prices known in those that schedules are priced with
@@ -88,7 +93,8 @@ def relax(
     bound = float(price @ pricer.bound + worth.sum())
     best_price = price
     master = Master(pricer)
-    master.add(*_schedules(pricer, price, np.flatnonzero(worth > 0.0)))
+    for some in _first(pricer, price, np.flatnonzero(worth > 0.0)):
+        master.add(*some)
     x = np.zeros(0)
     finished = False
     stuck = False
@@ -129,6 +135,14 @@ def relax(
     )
 
 
+def _first(pricer: Pricer, price: FloatArray, items: IntArray) -> Iterator[Schedules]:
+    """The best schedules of some items, and those at prices a little off: where slots are alike all want the same."""
+    yield _schedules(pricer, price, items)
+    rng = np.random.default_rng(0)
+    for _ in range(min(SPREAD, MOST // max(len(items), 1) - 1)):
+        yield _schedules(pricer, pricer.clipped(price * (1.0 + OFF * rng.standard_normal(len(price)))), items)
+
+
 def _schedules(pricer: Pricer, price: FloatArray, items: IntArray) -> Schedules:
     """The best schedules of some items."""
     place, slot, step = pricer.schedules(price, items)
@@ -154,6 +168,54 @@ def _solution(master: Master, x: FloatArray) -> tuple[IntArray, FloatArray]:
     return offers, np.bincount(at.ravel(), share[inside], len(offers)).astype(np.float64)
 
 
+def _levels(pricer: Pricer) -> FloatArray:
+    """One price for all rows of each family that most items share (the places, a budget), the best beside the others.
+
+    Found family by family, twice over, by golden-section search on a sample of the items.
+    """
+    n_items = len(pricer.grid.stock)
+    items = np.arange(0, n_items, -(-n_items // SAMPLE))
+    share = len(items) / n_items
+    price = np.zeros(len(pricer.bound))
+    top = float(pricer.best(price, items).max(initial=0.0))
+    ends = [*pricer.first[1:].tolist(), len(price)]
+    shared = [
+        (slice(first, end), top / 16.0 if weight == 0 else 1.0)
+        for first, end, weight, group in zip(pricer.first.tolist(), ends, pricer.weight, pricer.group, strict=True)
+        if pricer.upper[first] and not pricer.own[first] and (group >= 0).mean() > 0.5
+    ]
+
+    def bound(rows: slice, level: float) -> float:
+        trial = price.copy()
+        trial[rows] = level
+        trial = pricer.clipped(trial)
+        return share * float(trial @ pricer.bound) + float(pricer.best(trial, items).sum())
+
+    for rows, start in shared * 2 if top > 0.0 else ():
+        price[rows] = _lowest(lambda level, rows=rows: bound(rows, level), start)  # type: ignore[misc]
+    return pricer.clipped(price)
+
+
+def _lowest(convex: Callable[[float], float], start: float) -> float:
+    """Where a convex function of numbers from 0 is lowest, to 1 in 500 of its bracket (Kiefer, 1953)."""
+    high = start
+    while convex(2.0 * high) < convex(high) and high < 1e12:
+        high *= 2.0
+    low, high, part = 0.0, 2.0 * high, (5.0**0.5 - 1.0) / 2.0
+    left, right = high - part * (high - low), low + part * (high - low)
+    at_left, at_right = convex(left), convex(right)
+    for _ in range(12):
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - part * (high - low)
+            at_left = convex(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + part * (high - low)
+            at_right = convex(right)
+    return (low + high) / 2.0
+
+
 def _near(pricer: Pricer, time_limit_s: float) -> FloatArray:
     """Prices near the best, from subgradient steps on the items worth most."""
     started = time.monotonic()
@@ -163,7 +225,8 @@ def _near(pricer: Pricer, time_limit_s: float) -> FloatArray:
     active = np.argsort(-alone, kind="stable")[: max(2_000, int(4 * places))]
     active = active[alone[active] > 0.0]
     scale = np.maximum(np.abs(pricer.bound), 1.0)  # rows in offers and in currency are stepped in fractions of them
-    price, best_price, best = zero, zero, np.inf
+    price, best = _levels(pricer), np.inf
+    best_price = price
     theta, since = 0.1, 0
     for _ in range(STEPS):
         place, slot, step = pricer.schedules(price, active)
