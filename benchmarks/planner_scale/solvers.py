@@ -12,12 +12,15 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from benchmarks.planner_scale.campaign import campaign
-from flashlift.planning.limits import Rows
+
+if TYPE_CHECKING:
+    from flashlift.planning.limits import Rows
 
 
 def main() -> None:

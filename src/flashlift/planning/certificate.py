@@ -81,11 +81,16 @@ def cells_of_columns(columns: Columns) -> pl.DataFrame:
 def cells_of_grid(grid: Grid, price: FloatArray) -> pl.DataFrame:
     """Table of cells of a large one; values are those of the grid, in single precision.
 
-    So are prices where that tells cents apart; who reads them rounds to cents.
+    So are prices where that tells cents apart; who reads them rounds to cents. Slots and quotas are as narrow as they
+    may be.
     """
     narrow = CELLS | {"value": pl.Float32, "units": pl.Float32}
     if price.max(initial=0.0) < NARROW_PRICE:
         narrow["price"] = pl.Float32
+    if grid.value.shape[1] <= np.iinfo(np.uint8).max:
+        narrow["slot"] = pl.UInt8
+    if grid.quota.max(initial=0) <= np.iinfo(np.uint16).max:
+        narrow["quota"] = pl.UInt16
 
     def part(items: IntArray) -> pl.DataFrame:
         item, slot, step = np.nonzero(np.isfinite(grid.value[items[0] : items[-1] + 1]))

@@ -123,7 +123,9 @@ def _lots(plan: Plan, campaign: Campaign, items: pl.DataFrame, certificate: Cert
     rows = {item: row for row, item in enumerate(items[SaleItems.item_id.name])}
     slots = {one.slot_id: number for number, one in enumerate(campaign.slots)}
     keys = [(rows[offer.item_id], slots[offer.slot_id]) for offer in plan.offers]
-    wanted = pl.DataFrame(keys, schema={"item": pl.UInt32, "slot": pl.UInt16}, orient="row").unique()
+    wanted = pl.DataFrame(
+        keys, schema={"item": pl.UInt32, "slot": certificate.cells.schema["slot"]}, orient="row"
+    ).unique()
     found = certificate.cells.join(wanted, on=["item", "slot"], how="semi")
     found = found.with_columns(pl.col("price").cast(pl.Float64).round(2))
     cells = found.partition_by("item", "slot", as_dict=True)

@@ -38,10 +38,20 @@ def steps(
     price, exists = _beside_the_ladder(campaign, items)
     exists &= saleable[:, None] > 0.0
     every = np.arange(items.height)[:, None]
-    allowed = np.repeat(exists[:, :, None], len(campaign.slots), axis=2)
+    several = []
     for window in () if forbidden else windows(campaign, items):
-        where = slice(None) if window.slots is None else window.slots
-        allowed[:, :, where] &= window.keeps(every, price)[:, :, None]
+        kept = window.keeps(every, price)
+        if window.slots is None:
+            exists &= kept
+        else:
+            several.append((kept, window.slots))
+    allowed = np.broadcast_to(
+        exists[:, :, None], (*exists.shape, len(campaign.slots))
+    )  # of no size until it is changed
+    if several:
+        allowed = allowed.copy()
+    for kept, slots in several:
+        allowed[:, :, slots] &= kept[:, :, None]
     return price, allowed
 
 
