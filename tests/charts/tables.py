@@ -249,3 +249,36 @@ def reliability() -> pl.DataFrame:
                 }
             )
     return pl.DataFrame(rows)
+
+
+def nominations() -> pl.DataFrame:
+    """One taken, one not."""
+    return pl.DataFrame(
+        {
+            "item_id": ["A", "B"],
+            "seller": ["Acme & <b>Co", ""],
+            "price": [7.99, 4.5],
+            "stock": [40, 0],
+            "funding_frac": [0.3, 0.0],
+            "taken": [True, False],
+            "expected_units": [12.5, 0.0],
+            "expected_funding": [21.0, 0.0],
+            "why": ["it is expected to earn 5.00", "there is no stock for it"],
+        }
+    )
+
+
+def exploration() -> pl.DataFrame:
+    """Two prices, the second drawn."""
+    return pl.DataFrame(
+        {
+            "item_id": ["C", "C"],
+            "slot_id": ["morning"] * 2,
+            "price": [9.0, 8.5],
+            "propensity": [0.5, 0.5],
+            "planned": [True, False],
+            "drawn": [False, True],
+            "expected_units": [3.0, 3.5],
+            "expected_value": [1.25, 1.0],
+        }
+    )

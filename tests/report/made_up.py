@@ -129,6 +129,8 @@ def full(**changes: Any) -> Evidence:
         "comparison": tables.comparison(),
         "broken": findings_frame(()),
         "soft": findings_frame(()),
+        "nominations": tables.nominations(),
+        "exploration": tables.exploration(),
         "test_design": "Split customers: 5% of the units are in offers that run out.\nIt needs 4,000 customers.",
         "assumptions": ("The unit cost is 60% of the list price.", "Views are not in the log."),
     }

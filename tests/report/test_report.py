@@ -341,3 +341,15 @@ def test_a_goal_beyond_profit_is_named_with_its_figures(tmp_path: Path) -> None:
     )
     write_report(plain, page)
     assert "The plan is the best for" not in page.read_text(encoding="utf-8")
+
+
+def test_nominations_and_prices_drawn_by_lot_are_shown_where_there_are_any(tmp_path: Path) -> None:
+    text = render(made_up.small(), tmp_path).text
+    assert "1 of 2 nominations taken" in text
+    assert all(words in text for words in ("Acme & <b>Co", "30%", "there is no stock for it", "£7.99"))
+    assert "Prices drawn by lot" in text
+    assert "C morning £9.00 50% best price" in text
+    assert "C morning £8.50 50% drawn" in text
+    bare = render(made_up.small(nominations=None, exploration=None), tmp_path).text
+    assert "nominations taken" not in bare
+    assert "Prices drawn by lot" not in bare

@@ -94,6 +94,8 @@ def _of_plan(planned: Planned) -> dict[str, Any]:
         "comparison": planned.comparison,
         "broken": planned.broken,
         "soft": planned.soft,
+        "nominations": planned.nominations,
+        "exploration": planned.exploration,
         "decision": "draft" if planned.decision is None else planned.decision.sentence,
         "curves": planned.curves,
         "test_design": planned.design,

@@ -50,6 +50,13 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "pareto": ("weight", "profit", "revenue", "buyers", "stock_cleared", "offers", "gap_frac"),
     "broken": ("limit", "where", "amount", "unit"),
     "soft": ("limit", "where", "amount", "unit"),
+    "nominations": (
+        *("item_id", "seller", "price", "stock", "funding_frac", "taken", "expected_units", "expected_funding"),
+        "why",
+    ),
+    "exploration": (
+        *("item_id", "slot_id", "price", "propensity", "planned", "drawn", "expected_units", "expected_value"),
+    ),
 }
 """Columns of each table of `Evidence`."""
 
@@ -95,6 +102,8 @@ class Evidence:
         pareto: plans between the most profit and the most gross sales, where they were asked for, on the same draws.
         broken: what the independent checker found wrong with the plan; no rows for a sound plan.
         soft: soft limits that the plan breaks, which is allowed.
+        nominations: what became of each seller's nomination; None where there are none.
+        exploration: prices that could have been drawn by lot, and which was; no rows where none was.
         test_design: how the gain is to be proved, in words.
         stock: units to order of each item in the plan.
         assumptions: what the figures rest on, a sentence each.
@@ -138,6 +147,8 @@ class Evidence:
     pareto: pl.DataFrame | None = None
     broken: pl.DataFrame | None = None
     soft: pl.DataFrame | None = None
+    nominations: pl.DataFrame | None = None
+    exploration: pl.DataFrame | None = None
     test_design: str | None = None
     stock: pl.DataFrame | None = None
     assumptions: tuple[str, ...] = ()

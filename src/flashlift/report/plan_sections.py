@@ -9,6 +9,7 @@ import polars as pl
 
 from flashlift import charts
 from flashlift.domain import BEYOND_FRAC
+from flashlift.report import others_section
 from flashlift.report.blocks import Block, Column, Note, Section, figure, table
 from flashlift.report.evidence import Evidence
 from flashlift.report.formats import count, decimal, interval, money, percent, price, slot_start
@@ -65,6 +66,8 @@ def _offer_blocks(evidence: Evidence) -> tuple[Block, ...]:
         *_warning(rows),
         figure(charts.calendar(rows, currency=currency or "units of currency")),
         table(f"All {rows.height} offers" if not hidden else f"First {shown.height} offers", shown, columns, note=note),
+        *others_section.nominations(evidence),
+        *others_section.exploration(evidence),
     )
 
 
