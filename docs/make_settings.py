@@ -6,7 +6,8 @@ python docs/make_settings.py
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -51,16 +52,16 @@ def sub_model(annotation: Any) -> type[BaseModel] | None:
 
 def type_name(annotation: Any) -> str:
     """A type in words."""
-    if get_origin(annotation) is Literal:
-        return ", ".join(str(name) for name in get_args(annotation))
-    text = getattr(annotation, "__name__", str(annotation)) if not get_args(annotation) else str(annotation)
-    for old, new in (
-        ("pathlib.", ""), ("datetime.", ""), ("flashlift.settings.", ""), ("flashlift.limit_settings.", ""),
-        ("<class '", ""), ("'>", ""),
-        (" | None", ""), ("typing.", ""),
-    ):  # fmt: skip
-        text = text.replace(old, new)
-    return text.split("Annotated[")[-1].split(",")[0] if "Annotated[" in text else text
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return ", ".join(str(name) for name in parts)
+    if origin is Annotated:
+        return type_name(parts[0])
+    if origin in {Union, UnionType}:
+        return " or ".join(type_name(part) for part in parts if part is not NoneType)
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(type_name(part) for part in parts)}]"
+    return str(annotation.__name__)
 
 
 def page() -> str:

@@ -11,6 +11,7 @@ from flashlift.limits import Limit
 __all__ = [
     "BEYOND_FRAC",
     "OPTIMAL_GAP_FRAC",
+    "SHOWN_ASSUMED",
     "Campaign",
     "Costs",
     "Estimate",
@@ -192,6 +193,9 @@ class Offer:
 
 BEYOND_FRAC = 0.005
 """A discount deeper than past sales by less than this is not told as deeper."""
+
+SHOWN_ASSUMED = "the lift of being shown is assumed"
+"""Part of the basis of an offer where the log records no sale that would tell it."""
 
 OPTIMAL_GAP_FRAC = 0.01
 """The largest gap of a plan that may be called optimal, whatever tolerance its solver was given."""

@@ -47,8 +47,8 @@ class Section(BaseModel):
 
 
 Penalty = Annotated[
-    float,
-    Field(gt=0.0, description="makes the limit soft: what a unit beyond it costs in the objective, in shop currency"),
+    Annotated[float, Field(gt=0.0)] | None,
+    Field(description="makes the limit soft: what a unit beyond it costs in the objective, in shop currency"),
 ]
 
 
@@ -58,7 +58,7 @@ class CountSettings(Section):
     minimum: int = Field(default=0, ge=0)
     maximum: int | None = Field(default=None, ge=0)
     per_slot: bool = Field(default=False, description="in each slot; else in the whole campaign")
-    penalty: Penalty | None = None
+    penalty: Penalty = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -148,7 +148,7 @@ class FunderSettings(Section):
     funder: Name
     amount: float = Field(gt=0)
     share: float = Field(default=1.0, gt=0.0, le=1.0, description="of the discount")
-    penalty: Penalty | None = None
+    penalty: Penalty = None
     brand: Name | None = None
     items: list[str] = Field(default=[], description="item ids")
 
@@ -174,7 +174,7 @@ class ChangeSettings(Section):
     )
     new: int | None = Field(default=None, ge=0, description="at most so many offers of other items")
     kept: int = Field(default=0, ge=0, description="at least so many offers of these items")
-    penalty: Penalty | None = None
+    penalty: Penalty = None
 
 
 class LimitSettings(Section):
@@ -182,7 +182,7 @@ class LimitSettings(Section):
 
     margin_floor: float | None = Field(default=0.1, lt=1, description="(price - cost) / price of every offer")
     budget: float | None = Field(default=None, gt=0, description="discount that the shop itself pays, in shop currency")
-    budget_penalty: Penalty | None = None
+    budget_penalty: Penalty = None
     appearances: int = Field(default=1, ge=1, description="how often an item may appear")
     cool_down_hours: float = Field(default=24.0, ge=0, description="pause between two appearances of an item")
     excluded: list[str] = Field(default_factory=list, description="item ids never offered")

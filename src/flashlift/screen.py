@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flashlift.domain import BEYOND_FRAC
+from flashlift.domain import BEYOND_FRAC, SHOWN_ASSUMED
 
 if TYPE_CHECKING:
     import polars as pl
@@ -114,7 +114,9 @@ def show_plan(planned: Planned, currency: str) -> None:
         f"Expected incremental profit {value.value:,.2f} {currency}, {value.level:.0%} of outcomes in "
         f"[{value.ci_lower:,.2f}, {value.ci_upper:,.2f}], on draws the optimizer has not seen. {_beside(planned)}\n"
         f"Optimizer: {best.status.value}, objective {best.objective:,.2f}, bound {best.bound:,.2f}, "
-        f"gap {best.gap_frac:.2%}. Independent check: {escape(planned.verdict.sentence)}.",
+        f"gap {best.gap_frac:.2%}. Independent check: {escape(planned.verdict.sentence)}.\n"
+        "The values of single offers are on the optimizer's draws, as the objective is. Choosing the best of many "
+        "makes such figures too high; the expected profit above is not.",
         highlight=False,
     )
     _show_payers(planned, currency)
@@ -132,13 +134,18 @@ def show_plan(planned: Planned, currency: str) -> None:
         out.print(f"[yellow]{blind} offers rest on a response that is not identifiable from these logs:[/] assumed.")
     if deeper:
         out.print(f"[yellow]{deeper} offers are deeper than any past sale[/] of their item or its likes; see plan.csv.")
+    if planned.table["basis"].str.contains(SHOWN_ASSUMED).any():
+        out.print("[yellow]The log holds no sales: the lift of being shown is assumed[/] (assumptions.shown_lift).")
     if planned.sensitivity:
         out.print(planned.sensitivity, highlight=False)
     if not planned.exploration.is_empty():
         places = planned.exploration["planned"].sum()
         out.print(f"{places} offers draw their price by lot, to learn from; exploration.csv has what could have been.")
     if not best.offers:
-        out.print("No offer earns more than the item would earn without a sale, so the best plan is to run none.")
+        out.print(
+            "No offer that may run earns more than the item would earn without a sale, so the best plan is to run "
+            "none. `flashlift explain` says of every item what keeps it out."
+        )
     show(planned.comparison, f"The plan beside rules of thumb, same limits, same fresh draws ({currency})")
     show_decision(planned.decision)
 

@@ -129,6 +129,8 @@ def test_the_sentence_says_what_the_log_rules_out() -> None:
     assert diversion_sentence(replace(open_still, measured_sd=0.01), group).endswith(
         "and rules out that it is nothing."
     )
+    against = replace(open_still, measured=-0.5, measured_sd=0.1)
+    assert "would have substitutes sell more, not less, so the prior decides" in diversion_sentence(against, group)
     assert "an assumption" in diversion_sentence(MovedShare(share=0.1, share_sd=0.1), group)
     assert "counts as none" in diversion_sentence(MovedShare(share=0.0, share_sd=1e-6), np.arange(6))
 

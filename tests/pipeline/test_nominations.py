@@ -57,6 +57,7 @@ def test_ids_as_files_of_a_plan_show_them_are_understood(tmp_path: Path) -> None
         ("a,nan,1,,,", ["row 2, column price", "'nan' is no price"]),
         ("a,80%,1,,,", ["row 2, column price", "'80%' is no price"]),
         ("a,7.005,1,,,", ["row 2, column price", "'7.005' is not in whole cents", "two decimals"]),
+        ('a,7,"1,000",,,', ["row 2, column stock", "'1,000' is no number of units", "a thousand as 1000"]),
         ("a,7,-1,,,", ["row 2, column stock", "'-1' is no number of units", "whole number"]),
         ("a,7,1.5,,,", ["row 2, column stock", "'1.5' is no number of units"]),
         ("a,7,,,,", ["row 2, column stock", "'' is no number of units"]),

@@ -105,7 +105,7 @@ def test_minimum_against_positions() -> None:
     assert set(error.limits) == {"category[home, s0] minimum", "positions[s0]"}
     assert "category[home, s0] minimum (at least 3)" in str(error)
     assert "positions[s0] (at most 2)" in str(error)
-    assert "Loosen any one of them" in str(error)
+    assert "At least one of them must give way" in str(error)
 
 
 def test_minimum_against_margin_floor() -> None:

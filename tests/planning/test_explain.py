@@ -82,7 +82,11 @@ def test_an_item_that_cannot_run_and_one_that_is_unknown() -> None:
     world = shop(2)
     shut = replace(world, campaign=replace(world.campaign, limits=(*world.campaign.limits, Excluded(item_ids=("i3",)))))
     told = explained(shut)[2]
-    assert "could not run" in told.item("i3")
+    assert told.item("i3") == "i3 could not run: what forbids it: excluded."
+    bare = replace(
+        world, items=world.items.with_columns(stock=pl.when(pl.col("item_id") != "i3").then("stock").otherwise(0))
+    )
+    assert explained(bare)[2].item("i3") == "i3 could not run: there is no stock of it to sell."
     with pytest.raises(InputError, match="Item i99 is not among the items"):
         told.item("i99")
 

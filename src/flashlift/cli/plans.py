@@ -142,12 +142,11 @@ def explain(
     from flashlift import planning
 
     told = planning.explain_saved(folder)
-    sentences = [told.item(item) for item in items or []]
-    if not sentences:
+    if not items:
         show(told.limits, "Worth of one more unit of each limit that binds")
         show(told.entering(), "Nearest to entering")
-    for sentence in sentences:
-        out.print(escape(sentence), highlight=False, soft_wrap=True)
+    for item in items or []:
+        out.print(escape(told.item(item)), highlight=False, soft_wrap=True)
 
 
 @app.command(rich_help_panel="The plan")

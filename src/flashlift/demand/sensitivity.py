@@ -136,7 +136,7 @@ def tipping_sentence(factor: float, room: float | None = None) -> str:
 def depth_sentence(factor: float) -> str:
     """In words, the factor from which on one step less discount would have been worth more."""
     if factor <= 1.0:
-        return "One step less discount is worth as much already."
+        return "For offers above the lowest step, one step less discount is worth as much already."
     if np.isinf(factor):
         return "No such cause would make one step less discount worth more."
     return f"From {factor - 1.0:.0%} on, one step less discount would have been worth more."

@@ -77,7 +77,10 @@ def diversion_sentence(diverted: MovedShare, group: IntArray) -> str:
     if diverted.interval is None:
         return f"{said}: an assumption, because the log holds too few sales to measure it."
     lower, upper = diverted.interval
-    verdict = "rules out that it is nothing" if lower > 0 else "does not rule out that it is nothing"
+    if upper < 0:
+        verdict = "would have substitutes sell more, not less, so the prior decides"
+    else:
+        verdict = "rules out that it is nothing" if lower > 0 else "does not rule out that it is nothing"
     return f"{said}; the log alone says {diverted.measured:.0%} ({lower:.0%} to {upper:.0%}), and {verdict}."
 
 

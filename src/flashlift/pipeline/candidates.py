@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,11 +10,13 @@ import polars as pl
 
 from flashlift import events
 from flashlift.domain import Campaign
-from flashlift.limits import Nominations, Pinned
+from flashlift.errors import SettingsError
+from flashlift.limits import Blackout, CategoryCount, Excluded, FunderBudget, Limit, MaxChange, Nominations, Pinned
+from flashlift.pipeline.csv_rows import hint
 from flashlift.pipeline.nominations import with_nominated_stock
 from flashlift.pipeline.picks import Picks
 from flashlift.pipeline.shop import Shop, for_sale
-from flashlift.schema import Events, SaleFacts, SaleItems
+from flashlift.schema import Events, Items, SaleFacts, SaleItems
 from flashlift.settings import Settings
 
 __all__ = ["candidates"]
@@ -31,12 +34,50 @@ def candidates(
         shop: its tables.
         picks: items pinned and forbidden beside the settings.
         nominated: what sellers nominated.
+
+    Raises:
+        SettingsError: a limit names an item, a brand or a category that the shop does not have.
     """
     campaign = picks.within(settings.build_campaign(shop.split.test_end))
+    _check_names(campaign, shop)
     if nominated is not None:
         campaign = replace(campaign, limits=(*campaign.limits, nominated))
     items = _with_facts(_sale_items(settings, shop, campaign), campaign, settings, shop)
     return campaign, items if nominated is None else with_nominated_stock(items, nominated)
+
+
+def _check_names(campaign: Campaign, shop: Shop) -> None:
+    """Names are looked up among everything the shop has: a limit may speak of what is no candidate."""
+    items = shop.tables.items
+    paths = items[Items.category.name].drop_nulls().unique().to_list()
+    parts = [path.split("/") for path in paths]
+    known = {
+        "item": set(items[Items.item_id.name]),
+        "brand": set(items[Items.brand.name].drop_nulls()),
+        "category": {"/".join(part[: k + 1]) for part in parts for k in range(len(part))},
+    }
+    for limit in campaign.limits:
+        for kind, names in _named(limit):
+            unknown = next((name for name in names if name not in known[kind]), None)
+            if unknown is not None:
+                raise SettingsError(
+                    f"The campaign names the {kind} {unknown!r}, which the shop does not have. "
+                    f"{hint(unknown, known[kind]) if known[kind] else 'Drop it'}."
+                )
+
+
+def _named(limit: Limit) -> Iterator[tuple[str, Collection[str]]]:
+    match limit:
+        case Excluded() | MaxChange():
+            yield "item", limit.item_ids
+        case CategoryCount():
+            yield "category", [limit.category]
+        case Blackout():
+            yield "item", limit.item_ids
+            yield "category", [] if limit.category is None else [limit.category]
+        case FunderBudget():
+            yield "item", limit.item_ids
+            yield "brand", [] if limit.brand is None else [limit.brand]
 
 
 def _sale_items(settings: Settings, shop: Shop, campaign: Campaign) -> pl.DataFrame:

@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from flashlift.errors import InputError
 from flashlift.pipeline.spreadsheet import unguarded
 
 __all__ = ["CsvRow", "csv_rows", "hint"]
+
+THOUSANDS = re.compile(r"[1-9]\d{0,2}([.,]\d{3})+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,10 @@ class CsvRow:
         return text
 
     def figure(self, column: str) -> float:
-        """A figure as people write it (7.99, 7,99, 30%); nan where it is none."""
+        """A figure as people write it (7.99, 7,99, 30%); nan where it is none, or could be thousands (1,000)."""
         text = self.fields.get(column, "").replace(" ", "")
+        if THOUSANDS.fullmatch(text):
+            return math.nan
         try:
             value = float(text.removesuffix("%").replace(",", ".")) / (100.0 if text.endswith("%") else 1.0)
         except ValueError:

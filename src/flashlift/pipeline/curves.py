@@ -16,6 +16,7 @@ from flashlift.domain import Slot
 from flashlift.errors import InputError, OutputError
 from flashlift.pipeline.shop import Shop
 from flashlift.pipeline.spreadsheet import write_table
+from flashlift.pipeline.traffic import trained_demand
 from flashlift.schema import Items
 from flashlift.settings import Settings
 
@@ -23,6 +24,7 @@ __all__ = ["AskedCurves", "Curves", "curves"]
 
 PICTURES = (".png", ".svg", ".html")
 FILES = (*PICTURES, ".csv", ".parquet")
+MISTAKEN_FRAC = 0.01  # discounts all below it were meant as fractions
 PANELS = 30  # a picture of more items would show none
 
 
@@ -72,6 +74,9 @@ class AskedCurves:
             shares = sorted({float(part) / 100 for part in discounts.split(",") if part.strip()})
         except ValueError as error:
             raise InputError(f"The discounts {discounts!r} are no percents. Give some, such as 10,20,30.") from error
+        if shares and 0.0 < shares[-1] < MISTAKEN_FRAC:
+            told = ",".join(f"{1e4 * share:g}" for share in shares)
+            raise InputError(f"The discounts {discounts!r} are percents below 1. Did you mean {told}?")
         return cls(items=list(dict.fromkeys(items)), discounts=shares, out=out)
 
 
@@ -99,7 +104,7 @@ def curves(settings: Settings, asked: AskedCurves) -> Curves:
         OutputError: the file cannot be written.
     """
     shop = Shop.open(settings)
-    shop.need("demand")
+    trained_demand(settings, shop)
     model = demand.FittedDemand.load(shop.folder / "demand")
     key = Items.item_id.name
     titles = shop.tables.items.select(key, Items.title.name)

@@ -117,7 +117,9 @@ def _price(row: CsvRow, list_price: Mapping[str, float]) -> float:
 def _stock(row: CsvRow) -> int:
     text, stock = row.fields.get("stock", ""), row.figure("stock")
     if not stock >= 0.0 or stock != int(stock) or "%" in text:
-        raise row.error("stock", f"{text!r} is no number of units", "Write a whole number, 0 or more")
+        raise row.error(
+            "stock", f"{text!r} is no number of units", "Write a whole number, 0 or more, a thousand as 1000"
+        )
     return int(stock)
 
 

@@ -16,6 +16,7 @@ from flashlift.pipeline.nominations import nominations_of
 from flashlift.pipeline.plan import read_picks_of
 from flashlift.pipeline.shop import Shop
 from flashlift.pipeline.spreadsheet import write_table
+from flashlift.pipeline.traffic import trained_demand
 from flashlift.protocols import Progress, silent
 from flashlift.settings import GoalSettings, Settings
 
@@ -58,7 +59,7 @@ def pareto(settings: Settings, asked: AskedPareto, progress: Progress = silent) 
         OutputError: the file cannot be written.
     """
     shop = Shop.open(settings)
-    shop.need("demand")
+    trained_demand(settings, shop)
     campaign, items = candidates(settings, shop, read_picks_of(settings, None, None), nominations_of(settings, shop))
     model = demand.FittedDemand.load(shop.folder / "demand")
     seed, n_draws = settings.shop.seed, settings.campaign.n_draws

@@ -23,6 +23,7 @@ from flashlift.pipeline.planned import Planned, expected, read_planned
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop, for_sale
 from flashlift.pipeline.spreadsheet import spreadsheet
+from flashlift.pipeline.traffic import trained_demand
 from flashlift.pipeline.trust import basis, sensitivity, stock
 from flashlift.protocols import DemandDraws, Progress, silent
 from flashlift.schema import Events, SaleItems
@@ -55,7 +56,7 @@ def plan(
     """
     check_places(places)
     shop, picks = Shop.open(settings), picks or read_picks_of(settings, None, None)
-    trained = shop.need("demand"), shop.evidence("behavior")
+    trained = trained_demand(settings, shop), shop.evidence("behavior")
     nominated = nominations_of(settings, shop)
 
     def work(inputs: str) -> dict[str, pl.DataFrame]:
@@ -119,7 +120,7 @@ def _plan(
     table = (
         planning.plan_table(best, campaign, items)
         .join(marks, on=SaleItems.item_id.name, how="left", maintain_order="left")
-        .hstack(basis(best, items, unseen))
+        .hstack(basis(best, items, unseen, shown_assumed=_shown_assumed(shop)))
     )
     chosen = table[SaleItems.item_id.name].unique(maintain_order=True).to_list()
     titles = items.select(SaleItems.item_id.name, SaleItems.title.name)
@@ -146,6 +147,12 @@ def _plan(
             {"text": [_design(settings, shop, best, campaign, items, unseen, expected(verdict).value)]}
         ),
     }
+
+
+def _shown_assumed(shop: Shop) -> bool:
+    """Whether the log holds no sale that would tell the lift of being shown in one."""
+    done = shop.evidence("demand")
+    return done is not None and bool(done.frames["assumed"]["visibility"].item())
 
 
 def _tell_lots(shop: Shop, explored: planning.Explored) -> pl.DataFrame:

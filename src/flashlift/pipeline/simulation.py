@@ -19,6 +19,7 @@ from flashlift.settings import load_settings
 __all__ = ["judge", "simulate"]
 
 FUTURES = 400
+CLAIRVOYANT_DRAWS = 4_000  # with few, the best of many offers is the luckiest one, and a clairvoyant has no excuse
 TABLES = ("events", "items", "history", "promotions", "customers")
 SETTINGS = """\
 # A simulated shop with known truth. Customers, items and prices are invented.
@@ -92,7 +93,7 @@ def judge(folder: Path, progress: Progress = silent) -> pl.DataFrame:
     saved = planning.load_plan(shop.folder / "plan")
     campaign = saved.campaign
     items = world.sale_items
-    truth = world.truth.draw(items, campaign.slots, settings.campaign.n_draws, rng=np.random.default_rng(0))
+    truth = world.truth.draw(items, campaign.slots, CLAIRVOYANT_DRAWS, rng=np.random.default_rng(0))
     plans = {
         "flashlift": saved.plan,
         "clairvoyant": planning.solve(campaign, items, truth, progress=progress),

@@ -15,7 +15,7 @@ from flashlift.pipeline.shop import Shop
 from flashlift.protocols import Progress
 from flashlift.settings import Settings
 
-__all__ = ["behavior_inputs", "behavior_model", "forecast_notes", "known_traffic"]
+__all__ = ["behavior_inputs", "behavior_model", "demand_inputs", "forecast_notes", "known_traffic", "trained_demand"]
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,31 @@ def behavior_model(settings: Settings, shop: Shop) -> str | None:
     head = artifacts.read_manifest(shop.folder / "behavior")
     inputs = shop.digest("behavior", *behavior_inputs(settings, shop))
     return inputs if head is not None and head.get("inputs") == inputs else None
+
+
+def demand_inputs(settings: Settings, shop: Shop) -> tuple[object, ...]:
+    """What the demand stage depends on beside the shop's data.
+
+    Once statsforecast is there, its rows are wanted; once there is a behavior model, what it expects.
+    """
+    told = settings.assumptions.shown_lift, settings.shop.country, settings.shop.seed
+    return demand.LAYOUT, settings.split, *told, demand.has_statsforecast(), behavior_model(settings, shop)
+
+
+def trained_demand(settings: Settings, shop: Shop) -> str:
+    """Digest of the trained demand model, with a warning where it is of other data or settings than now.
+
+    Raises:
+        ArtifactError: there is none.
+        InsufficientDataError: the log could not feed it.
+    """
+    inputs = shop.need("demand")
+    if inputs != shop.digest("demand", *demand_inputs(settings, shop)):
+        log.warning(
+            "The demand model was trained on other data or settings than these, and is used as it is. "
+            "Run `flashlift train demand` to bring it up to date."
+        )
+    return inputs
 
 
 def known_traffic(settings: Settings, shop: Shop, progress: Progress) -> pl.DataFrame | None:

@@ -21,7 +21,7 @@ from flashlift.pipeline.language import text_vectors
 from flashlift.pipeline.nominations import nominations_of
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop
-from flashlift.pipeline.traffic import behavior_inputs, behavior_model, forecast_notes, known_traffic
+from flashlift.pipeline.traffic import behavior_inputs, demand_inputs, forecast_notes, known_traffic
 from flashlift.protocols import Progress, Tracker, silent
 from flashlift.schema import Events
 from flashlift.settings import Settings
@@ -213,6 +213,4 @@ def _demand(settings: Settings, shop: Shop, progress: Progress) -> Artifact:
             "robustness": pl.DataFrame(robust, schema=dict.fromkeys(_ROBUSTNESS, pl.Float64)),
         }
 
-    # Once the package is there, its rows are wanted; once there is a behavior model, what it expects.
-    given = demand.has_statsforecast(), seed, behavior_model(settings, shop)
-    return shop.stage("demand", work, demand.LAYOUT, settings.split, lift, country, *given)
+    return shop.stage("demand", work, *demand_inputs(settings, shop))

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from flashlift import demand, planning
-from flashlift.domain import Campaign, Costs, Offer, Plan
+from flashlift.domain import SHOWN_ASSUMED, Campaign, Costs, Offer, Plan
 from flashlift.limits import Nominations
 from flashlift.protocols import DemandDraws, FloatArray, IntArray
 from flashlift.schema import SaleItems
@@ -18,10 +18,17 @@ from flashlift.settings import Settings
 __all__ = ["basis", "sensitivity", "stock"]
 
 
-def basis(best: Plan, items: pl.DataFrame, draws: DemandDraws) -> pl.DataFrame:
-    """`beyond_frac` and `basis` of each offer, in the order of the plan; see `demand.offer_basis`."""
+def basis(best: Plan, items: pl.DataFrame, draws: DemandDraws, *, shown_assumed: bool) -> pl.DataFrame:
+    """`beyond_frac` and `basis` of each offer, in the order of the plan; see `demand.offer_basis`.
+
+    Where the log holds no sales but price cuts alone, `basis` says that the lift of being shown is assumed.
+    """
     rows, discount = _rows(best, items), np.array([offer.discount_frac for offer in best.offers])
-    return demand.offer_basis(draws, rows, discount)
+    found = demand.offer_basis(draws, rows, discount)
+    if not shown_assumed:
+        return found
+    known = pl.col("beyond_frac").is_not_null()  # else all of the response is assumed, and said to be
+    return found.with_columns(basis=pl.when(known).then(pl.col("basis") + f"; {SHOWN_ASSUMED}").otherwise("basis"))
 
 
 def sensitivity(

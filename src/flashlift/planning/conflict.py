@@ -83,7 +83,7 @@ def _message(rows: Rows, limits: list[str]) -> str:
         else:
             words.append(limit)
     if len(words) > 1:
-        return f"No plan keeps these limits together: {', '.join(words)}. Loosen any one of them."
+        return f"No plan keeps these limits together: {', '.join(words)}. At least one of them must give way."
     offers = int((rows.matrix[[first[limits[0]]]] != 0).sum())
     return (
         f"No plan keeps the limit {words[0]}: only {offers} offers could ever count for it. "

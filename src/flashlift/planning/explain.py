@@ -17,6 +17,7 @@ import polars as pl
 from flashlift.domain import Campaign, Offer, Plan
 from flashlift.errors import InputError
 from flashlift.planning.certificate import Certificate
+from flashlift.planning.closed import closed_by
 from flashlift.planning.tolls import PricedRow, Tolls, priced_rows
 from flashlift.schema import SaleItems
 
@@ -49,10 +50,13 @@ class Explained:
         """
         row = self.items[SaleItems.item_id.name].index_of(item_id)
         if row is None:
-            raise InputError(f"Item {item_id} is not among the items of the plan. Check its spelling.")
+            raise InputError(
+                f"Item {item_id} is not among the {self.items.height:,} items that the plan chose from (those that "
+                "sold most, campaign.candidates). Check its spelling, or raise that number."
+            )
         mine = self._offers.filter(pl.col("item") == row)
         if not mine.height:
-            return f"{item_id} could not run: no step of the ladder keeps the campaign's limits and has demand."
+            return f"{item_id} could not run: {closed_by(self.campaign, self.items, row)}."
         chosen = [offer for offer in self.plan.offers if offer.item_id == item_id]
         if chosen:
             return " ".join(self._inside(offer, row, mine) for offer in chosen)
