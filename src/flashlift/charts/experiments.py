@@ -36,7 +36,9 @@ def intervals_over_time(looks: pl.DataFrame, *, metric: str) -> Chart:
     days = max((datetime.fromisoformat(str(data["at"][-1])) - datetime.fromisoformat(str(data["at"][0]))).days, 1)
     axis = alt.Axis(format="%d %b", tickCount=alt.TimeIntervalStep(interval="day", step=ceil(days / 6)))
     base = alt.Chart(data).encode(x=alt.X("at:T", title="time of the look (UTC)", axis=axis))
-    color = alt.Color("kind:N", title="interval that", scale=alt.Scale(domain=kinds, range=[MAIN, ACCENT]))
+    legend = alt.Legend(symbolOpacity=0.9, symbolType="stroke", symbolStrokeWidth=4)
+    colors = alt.Scale(domain=kinds, range=[MAIN, ACCENT])
+    color = alt.Color("kind:N", title="interval that", scale=colors, legend=legend)
     y = alt.Y("cs_lower:Q", title=f"effect on {metric}", scale=scale, axis=alt.Axis(tickCount=6))
     always = base.transform_calculate(kind=f"'{kinds[0]}'").mark_area(opacity=0.25, clip=True)
     edges = base.transform_calculate(kind=f"'{kinds[1]}'").mark_line(strokeWidth=1.6, strokeDash=[5, 3], clip=True)
@@ -118,17 +120,11 @@ def sequential_boundary(looks: pl.DataFrame, *, metric: str, planned: pl.DataFra
             ],
         )
     )
-    words = pl.DataFrame(
-        {
-            "x": [0.0, 0.0],
-            "y": [0.92 * top, -0.92 * top],
-            "text": ["stop: higher in treatment", "stop: lower in treatment"],
-        }
-    )
+    words = pl.DataFrame({"y": [0.92 * top, -0.92 * top], "text": ["higher in treatment: stop", "lower: stop"]})
     names = (
         alt.Chart(words)
-        .mark_text(align="left", dx=6, color="#52606D")
-        .encode(x="x:Q", y=alt.Y("y:Q", scale=scale), text="text:N")
+        .mark_text(align="right", dx=-6, color="#52606D")
+        .encode(x=alt.datum(1.0), y=alt.Y("y:Q", scale=scale), text="text:N")
     )
     title = headed(_boundary_title(data), "Black: the statistic at each look. Colored dots: the boundary there.")
     layers = alt.layer(*beyond, *edges, path, names)
