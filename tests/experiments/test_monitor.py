@@ -150,7 +150,7 @@ def test_a_second_look_at_the_same_information_judges_no_goal_anew() -> None:
     assert monitor.verdict is Verdict.CONTINUE
     assert monitor.judged[-1].boundary is None
     assert monitor.to_polars().row(-2, named=True)["critical"] is None
-    assert "too early for an interval" in monitor.paragraph()
+    assert "not judged at this look" in monitor.paragraph()
     assert after(look(1, 2_000, 0.3), look(2, 2_000, 0.3), look(3, 4_000, 3.0)).verdict is Verdict.GAIN
 
 
@@ -167,8 +167,10 @@ def test_information_may_be_stated_where_all_units_come_at_once() -> None:
     looks = [replace(look(day, 6_000, 0.1), information=orders) for day, orders in ((1, 100.0), (3, 300.0))]
     goal = after(*looks, test=test).to_polars().filter(pl.col("metric") == "revenue")
     assert goal["critical"].to_list() == list(boundary([100, 300], planned=800).critical)
-    with pytest.raises(InputError, match="information fell from 300"):
-        after(*looks, replace(look(4, 6_000), information=200.0), test=test)
+    fallen = after(*looks, replace(look(4, 6_000, 9.0), information=200.0), test=test)
+    assert fallen.verdict is Verdict.CONTINUE
+    assert fallen.judged[-1].boundary is None
+    assert fallen.add(replace(look(5, 6_000, 9.0), information=400.0)).verdict is Verdict.GAIN
 
 
 @pytest.mark.parametrize(
@@ -270,6 +272,8 @@ def test_looks_are_recomputed_from_the_log() -> None:
     assert reading.effect / reading.std_error == pytest.approx(found.statistic, rel=1e-9)
     assert reading.degrees == pytest.approx(found.df, rel=1e-9)
     assert monitor.looks[1].counts == {"control": len(arms[0]), "treatment": len(arms[1])}
+    stated = look_at(log, replace(test, planned_information=1.0), at=times[1]).information
+    assert stated == pytest.approx(sum(len(arm) * arm.var(ddof=1) for arm in arms), rel=1e-9)
 
 
 @pytest.mark.parametrize(

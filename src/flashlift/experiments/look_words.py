@@ -80,7 +80,10 @@ def _final(name: str, estimate: Estimate, pvalue: float) -> str:
 
 def _so_far(name: str, row: Mapping[str, Any], test: RunningTest) -> str:
     if row["ci_lower"] is None:
-        return f"So far {name} differs by {row['effect_size']:+,.3g} per unit; it is too early for an interval."
+        return (
+            f"So far {name} differs by {row['effect_size']:+,.3g} per unit; goals were not judged at this look, "
+            "because too little was learned since the one before."
+        )
     return (
         f"So far {name} differs by {row['effect_size']:+,.3g} per unit ({100 * (1.0 - test.goal_alpha):.4g}% interval "
         f"{row['ci_lower']:+,.3g} to {row['ci_upper']:+,.3g}, valid at all looks together)."

@@ -53,8 +53,9 @@ class Look:
         counts: units of each arm until then.
         readings: metric -> reading.
         information: what has been learned until then, in the unit of the test's planned information; by default the
-            units in the test. Give it where units do not arrive over time: for a fixed group of customers, for
-            example, the orders until then.
+            units in the test. That is right where a unit's metric is complete when it is first counted. Where it goes
+            on growing, give the units times the metric's variance, summed over the arms. A look at which it did not
+            grow judges no goal.
     """
 
     at: datetime
@@ -85,6 +86,9 @@ def look_at(log: pl.DataFrame, test: RunningTest, *, at: datetime) -> Look:
             metrics of a unit are summed over its rows, a missing one counts 0. A unit joins at its first row.
         test: whose metrics and arms are read.
         at: rows after it are not read.
+
+    Returns:
+        The look. Where the test plans information, the look states it: units x variance of the first goal.
 
     Raises:
         InputError: a column is missing, a row is older than the test, or a unit is in two arms or in an unknown one.
@@ -117,8 +121,11 @@ def look_at(log: pl.DataFrame, test: RunningTest, *, at: datetime) -> Look:
             f"The log holds the variants {sorted(map(str, strange))}; the test has {test.control} and {test.treatment}."
         )
     arms = [units.filter(pl.col("variant") == name) for name in (test.control, test.treatment)]
-    readings = {
-        name: Reading.of(compare(*(Moments.of(arm[name].cast(pl.Float64).to_numpy()) for arm in arms)))
-        for name in test.metrics
-    }
-    return Look(at=at, counts={test.control: arms[0].height, test.treatment: arms[1].height}, readings=readings)
+    moments = {name: [Moments.of(arm[name].cast(pl.Float64).to_numpy()) for arm in arms] for name in test.metrics}
+    goal = moments[test.goals[0].name]
+    return Look(
+        at=at,
+        counts={test.control: arms[0].height, test.treatment: arms[1].height},
+        readings={name: Reading.of(compare(*pair)) for name, pair in moments.items()},
+        information=None if test.planned_information is None else sum(arm.count * arm.var for arm in goal),
+    )

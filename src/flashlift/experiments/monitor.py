@@ -147,12 +147,11 @@ def _check(test: RunningTest, looks: Sequence[Look]) -> None:
                 f"A look at {when(look.at)} after one at {when(before.at)}. Add looks in the order of time."
             )
         lost = [arm for arm in look.counts if look.counts[arm] < before.counts[arm]]
-        if lost or look.learned < before.learned:
-            what = f"units of {lost[0]}" if lost else "information"
-            old, new = (before.counts[lost[0]], look.counts[lost[0]]) if lost else (before.learned, look.learned)
+        if lost:
+            old, new = before.counts[lost[0]], look.counts[lost[0]]
             raise InputError(
-                f"The {what} fell from {old:,g} at {when(before.at)} to {new:,g} at {when(look.at)}: a log never "
-                "loses what it held. Take both looks from the same log."
+                f"The units of {lost[0]} fell from {old:,} at {when(before.at)} to {new:,} at {when(look.at)}: a log "
+                "never loses what it held. Take both looks from the same log."
             )
 
 

@@ -56,7 +56,9 @@ class RunningTest:
         control, treatment: names of the arms.
         treatment_frac: share of the units in treatment, in (0, 1).
         alpha: two-sided false-positive rate of the goals together, over all looks.
-        planned_information: where looks tell their information themselves, how much of it is planned.
+        planned_information: where looks state their information (see `Look`), how much of it there will be at the
+            end. For a metric that grows while units are in the test, planned units x variance of a unit's metric over
+            a whole test, as past sales show it.
     """
 
     name: str

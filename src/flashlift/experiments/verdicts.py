@@ -103,8 +103,8 @@ def _is_last(test: RunningTest, look: Look) -> bool:
 def _counted(test: RunningTest, looks: Sequence[Look], *, ended: bool) -> dict[int, float]:
     """Looks at which goals are judged, and their information: those that taught something since the one before.
 
-    The final look always counts. Where it taught nothing, it is held to have taught a little: that takes the
-    statistics of the two looks to be less alike than they are, and errs to the safe side.
+    Fallen information teaches nothing. The final look always counts: where it taught nothing, it is held to have taught
+    a little, which takes the statistics of the two looks to be less alike than they are, and errs to the safe side.
     """
     least = SMALLEST_STEP * test.planned
     counted: dict[int, float] = {}
