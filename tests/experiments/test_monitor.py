@@ -56,7 +56,7 @@ def test_nothing_found_yet_means_go_on() -> None:
     assert monitor.verdict is Verdict.CONTINUE
     assert monitor.paragraph().startswith("Go on: after 2 looks, with 4,000 units and 20% of the planned information")
     assert "So far revenue differs by +0.2" in monitor.paragraph()
-    with pytest.raises(InsufficientDataError, match="no final result yet"):
+    with pytest.raises(InsufficientDataError, match="no final result, its verdict is continue"):
         monitor.result("revenue")
     assert Monitor(test=TEST).verdict is Verdict.CONTINUE
     assert "not been looked at" in Monitor(test=TEST).paragraph()
@@ -96,6 +96,13 @@ def test_a_violated_guardrail_stops_even_where_the_goal_gains() -> None:
     assert after(look(4, 10_000, 0.1, -1.2)).verdict is Verdict.CONTINUE  # fewer refunds are no violation
 
 
+def test_a_guardrail_may_be_violated_before_a_goal_was_judged() -> None:
+    monitor = after(look(1, 1_000, 0.0, 50.0), test=replace(TEST, planned_units=20_000_000))
+    assert monitor.judged[-1].boundary is None
+    assert monitor.verdict is Verdict.GUARDRAIL_VIOLATED
+    assert monitor.paragraph().startswith("Stop: after 1 looks")
+
+
 def test_guardrail_bounds_are_one_sided_sequences() -> None:
     row = after(look(4, 10_000, 0.1, 0.4)).to_polars().row(1, named=True)
     half = ConfidenceSequence(alpha=0.05, one_sided=True).critical(0.5) * 0.1
@@ -108,6 +115,8 @@ def test_a_broken_split_stops_and_shows_no_figure() -> None:
     assert monitor.judged[-1].ratio_pvalue < RATIO_ALPHA
     assert "use no figure" in monitor.paragraph()
     assert "revenue" not in monitor.paragraph()
+    with pytest.raises(InsufficientDataError, match="sample ratio broken"):
+        monitor.result("revenue")
 
 
 @pytest.mark.parametrize("last", [look(10, 12_000, 0.1), look(9, 25_000, 0.05)])
@@ -210,6 +219,8 @@ def test_definitions_that_make_no_sense_are_refused(change: dict[str, object], m
 def test_readings_and_looks_that_cannot_be_judged_are_refused() -> None:
     with pytest.raises(InputError, match="cannot be judged"):
         Reading(effect=0.0, std_error=0.0)
+    with pytest.raises(InputError, match="information of nan"):
+        replace(look(1, 200), information=float("nan"))
     with pytest.raises(InputError, match="no time zone"):
         Look(at=datetime(2026, 3, 2), counts={}, readings={})
 
@@ -220,6 +231,10 @@ def test_state_survives_as_text() -> None:
     assert again == monitor
     assert again.judged == monitor.judged
     assert again.to_polars().equals(monitor.to_polars())
+    student = replace(
+        look(1, 2_000), readings={name: Reading(effect=1.0, std_error=2.0, degrees=7.5) for name in TEST.metrics}
+    )
+    assert Monitor.from_json(after(student).to_json()).looks == (student,)
     stated = after(replace(look(1, 2_000), information=5.0), test=replace(TEST, planned_information=9.0))
     assert Monitor.from_json(stated.to_json()) == stated
 

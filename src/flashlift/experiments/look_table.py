@@ -55,8 +55,9 @@ def _rows(test: RunningTest, number: int, one: Judged) -> list[dict[str, Any]]:
 
 def _read(test: RunningTest, look: Look, metric: Goal | Guardrail) -> dict[str, Any]:
     reading = look.readings[metric.name]
-    lower, upper = sequence_bounds(test, look, reading, alpha=test.alpha, one_sided=False)
-    half = float(student_score(-ndtri(test.alpha / 2.0), reading.degrees)) * reading.std_error
+    alpha = test.goal_alpha if isinstance(metric, Goal) else test.guardrail_alpha
+    lower, upper = sequence_bounds(test, look, reading, alpha=alpha, one_sided=False)
+    half = float(student_score(-ndtri(alpha / 2.0), reading.degrees)) * reading.std_error
     return {
         "metric": metric.name,
         "effect_size": reading.effect,

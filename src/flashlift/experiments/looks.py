@@ -66,6 +66,10 @@ class Look:
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
             raise InputError(f"The look at {self.at.isoformat()} has no time zone. Give its time in UTC.")
+        if self.information is not None and not 0.0 < self.information < inf:
+            raise InputError(
+                f"The look at {self.at.isoformat()} states an information of {self.information:g}, not above 0."
+            )
 
     @property
     def units(self) -> int:

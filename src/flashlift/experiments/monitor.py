@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
+from math import inf, isfinite
 from typing import Any
 
 import polars as pl
@@ -68,12 +69,12 @@ class Monitor:
         """Median-unbiased estimate with its interval, and p-value, of a goal after the test is over.
 
         Raises:
-            InsufficientDataError: the test goes on, or ended before its goals were judged once.
+            InsufficientDataError: the test goes on, its split is broken, or it ended before its goals were judged once.
         """
         last = next((one for one in reversed(self.judged) if one.boundary is not None), None)
-        if self.verdict is Verdict.CONTINUE or last is None or last.boundary is None:
+        if self.verdict in {Verdict.CONTINUE, Verdict.RATIO_BROKEN} or last is None or last.boundary is None:
             raise InsufficientDataError(
-                f"The test {self.test.name!r} has no final result yet. Read the intervals of its looks meanwhile."
+                f"The test {self.test.name!r} has no final result, its verdict is {self.verdict}. Read its paragraph."
             )
         reading = last.look.readings[goal]
         z = score(reading)
@@ -96,16 +97,18 @@ class Monitor:
         last = self.judged[-1]
         if last.verdict is Verdict.RATIO_BROKEN:
             return headline(self.test, self.judged)
-        final = (
-            {} if last.verdict is Verdict.CONTINUE else {goal.name: self.result(goal.name) for goal in self.test.goals}
-        )
+        over = last.verdict is not Verdict.CONTINUE and any(one.boundary is not None for one in self.judged)
+        final = {goal.name: self.result(goal.name) for goal in self.test.goals} if over else {}
         now = self.to_polars().filter(pl.col("look") == len(self.judged))
         return " ".join([headline(self.test, self.judged), *readings_in_words(self.test, now, final), basis(self.test)])
 
     def to_json(self) -> str:
         """Test and looks as text; `from_json` gives them back."""
-        state = {"layout": LAYOUT, "test": asdict(self.test), "looks": [asdict(look) for look in self.looks]}
-        return json.dumps(state, default=lambda instant: instant.isoformat(), indent=1)
+        looks = [asdict(look) for look in self.looks]
+        for reading in (reading for look in looks for reading in look["readings"].values()):
+            reading["degrees"] = reading["degrees"] if isfinite(reading["degrees"]) else None  # JSON knows no infinity
+        state = {"layout": LAYOUT, "test": asdict(self.test), "looks": looks}
+        return json.dumps(state, default=lambda instant: instant.isoformat(), indent=1, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Monitor:
@@ -163,5 +166,8 @@ def _test(state: dict[str, Any]) -> RunningTest:
 
 
 def _look(state: dict[str, Any]) -> Look:
-    readings = {name: Reading(**reading) for name, reading in state["readings"].items()}
+    readings = {
+        name: Reading(**(reading | {"degrees": inf if reading["degrees"] is None else reading["degrees"]}))
+        for name, reading in state["readings"].items()
+    }
     return Look(**(state | {"at": datetime.fromisoformat(state["at"]), "readings": readings}))

@@ -79,9 +79,9 @@ class RunningTest:
             raise InputError(f"A test needs a goal, and each metric once, as a goal or a guardrail; given {names}.")
         if self.start.tzinfo is None or self.end.tzinfo is None or self.end <= self.start:
             raise InputError(f"The test must end after it starts, in UTC; given {self.start} to {self.end}.")
-        if self.planned <= 0.0 or not 0.0 < self.treatment_frac < 1.0 or not 0.0 < self.alpha < 1.0:
+        if self.planned <= 0.0 or not 0.0 < self.treatment_frac < 1.0 or not 0.0 < self.alpha <= 0.5:
             raise InputError(
-                "A test needs planned units above 0, a treatment share and an alpha in (0, 1); given "
+                "A test needs planned units above 0, a treatment share in (0, 1) and an alpha in (0, 0.5]; given "
                 f"{self.planned:g}, {self.treatment_frac:g} and {self.alpha:g}."
             )
         low = [guard.name for guard in self.guardrails if not guard.margin >= 0.0]

@@ -107,7 +107,7 @@ def boundary(
     Args:
         information: at every look until now, (looks,), above 0, rising by at least `SMALLEST_STEP` of what is planned.
         planned: information at which the test ends, in the same unit.
-        alpha: two-sided level of the whole test, in (0, 1).
+        alpha: two-sided level of the whole test, in (0, 0.5].
         spending: how alpha is spent.
         ended: the last look is the final one, whatever its information.
 
@@ -225,9 +225,9 @@ def _legendre(count: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _check(reached: FloatArray, planned: float, alpha: float) -> None:
-    if not (0.0 < planned < inf and 0.0 < alpha < 1.0):
+    if not (0.0 < planned < inf and 0.0 < alpha <= 0.5):
         raise InputError(
-            f"A boundary needs planned information above 0 and alpha in (0, 1), not {planned:g} and {alpha:g}."
+            f"A boundary needs planned information above 0 and alpha in (0, 0.5], not {planned:g} and {alpha:g}."
         )
     if reached.ndim != 1 or not reached.size or not np.isfinite(reached).all() or reached[0] <= 0.0:
         raise InputError("A boundary needs the information at each look, a list of finite numbers above 0.")
