@@ -1,13 +1,12 @@
 """May one look at a test while it runs? A/A rejections, power, and 78 real tests.
 
-python -m benchmarks.experiment_aa --asos asos.parquet     10,000 runs, the page; about six minutes on one core
+python -m benchmarks.experiment_aa --asos asos.parquet     10,000 runs, the page; about five minutes on one core
 python -m benchmarks.experiment_aa --runs 500              the tables alone; under a minute
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +26,6 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--asos", type=Path, help="asos.parquet of the ASOS data set")
     args = parser.parse_args()
-    begin = time.perf_counter()
     figures, left = false_positives(args.runs, told=print), power(args.runs, told=print)
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=80):
         print(figures.select("design", "metric", "method", "rejects", "passes"))
@@ -39,8 +37,7 @@ def main() -> int:
         print(section)
         if args.runs == RUNS:
             command = "python -m benchmarks.experiment_aa --asos asos.parquet"
-            seconds = time.perf_counter() - begin
-            page = markdown(figures, left, section, runs=args.runs, command=command, seconds=seconds)
+            page = markdown(figures, left, section, runs=args.runs, command=command)
             (DOCS / "experiments_sequential.md").write_text(page)
             save(rejection_chart(figures), DOCS / "images" / "experiment_aa.png")
             save(asos_chart(followed), DOCS / "images" / "experiment_asos.png")

@@ -21,7 +21,7 @@ Rejects = npt.NDArray[np.bool_]
 
 
 def crossed(z: FloatArray, critical: FloatArray, *, one_sided: bool = False) -> Rejects:
-    """First look of each run at which z is beyond, (runs, looks) -> (runs, looks), true at and after nothing else."""
+    """At which looks each run is beyond its critical value, both (runs, looks)."""
     return np.asarray((z if one_sided else np.abs(z)) >= critical)
 
 

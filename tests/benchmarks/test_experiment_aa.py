@@ -169,7 +169,7 @@ def test_the_page_says_what_fails(people: Population, monkeypatch: pytest.Monkey
     rows = [("d", "m", "good", 0.05, True, 0.056, True), ("d", "m", "bad", 0.09, True, 0.056, False)]
     schema = ["design", "metric", "method", "rejects", "sound", "most", "passes"]
     figures = pl.DataFrame([*rows, ("d", "m", NAIVE + "x", 0.3, False, 0.056, False)], schema=schema, orient="row")
-    text = markdown(figures, power, "", runs=100, command="c", seconds=1.0)
+    text = markdown(figures, power, "", runs=100, command="c")
     assert "These fail: m, bad." in text
     assert "| m | 5.00% | 9.00% | 30.00% |" in text
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 120

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from scipy import stats as scipy_stats
 
+from flashlift import charts
 from flashlift.errors import ArtifactError, InputError, InsufficientDataError
 from flashlift.experiments.looks import Look, Reading, look_at
 from flashlift.experiments.monitor import Monitor
@@ -145,6 +146,15 @@ def test_the_table_holds_boundary_and_intervals() -> None:
     assert (goal["cs_upper"] > goal["fixed_ci_upper"]).all()
     assert goal["information_frac"].to_list() == [0.1, 0.2, 0.6]
     assert goal["at"].dtype == pl.Datetime("us", "UTC")
+
+
+def test_the_table_can_be_drawn() -> None:
+    monitor = after(look(1, 150, 0.3), look(2, 4_000, 0.2), look(4, 10_000, 0.6))
+    goal = monitor.to_polars().filter(pl.col("metric") == "revenue")
+    found = charts.sequential_boundary(goal, metric="revenue").to_dict()["title"]["text"]
+    assert found == "The upper boundary is crossed at look 3, 50% of the way"
+    found = charts.intervals_over_time(goal, metric="revenue").to_dict()["title"]["text"]
+    assert found == "An increase is proved since 2026-03-05, however often one looked"
 
 
 def test_few_units_say_nothing_of_guardrails() -> None:

@@ -7,12 +7,8 @@ import pytest
 from scipy import stats as scipy_stats
 
 from flashlift.errors import InputError
-from flashlift.stats.group_sequential import Boundary, boundary
+from flashlift.stats.group_sequential import boundary
 from flashlift.stats.stagewise import at_stop
-
-
-def until(known: Boundary, looks: int) -> Boundary:
-    return Boundary(information=known.information[:looks], critical=known.critical[:looks], spent=known.spent[:looks])
 
 
 def test_one_look_is_the_fixed_test() -> None:
@@ -25,9 +21,9 @@ def test_one_look_is_the_fixed_test() -> None:
 def test_pvalue_and_interval_agree_with_the_boundary() -> None:
     known = boundary([0.2, 0.4, 0.6, 0.8, 1.0], planned=1.0)
     for look, (critical, spent) in enumerate(zip(known.critical, known.spent, strict=True)):
-        estimate, pvalue = at_stop(until(known, look + 1), effect=0.3 * critical, std_error=0.3)
+        estimate, pvalue = at_stop(known.until(look + 1), effect=0.3 * critical, std_error=0.3)
         assert pvalue == pytest.approx(spent, rel=1e-6)  # at the boundary the p-value is the alpha spent until there
-        at_spent, _ = at_stop(until(known, look + 1), effect=0.3 * critical, std_error=0.3, level=1.0 - spent)
+        at_spent, _ = at_stop(known.until(look + 1), effect=0.3 * critical, std_error=0.3, level=1.0 - spent)
         assert at_spent.ci_lower == pytest.approx(0.0, abs=1e-7)
         assert estimate.value < 0.3 * critical or look == 0
 
@@ -50,7 +46,7 @@ def test_estimates_are_median_unbiased_and_intervals_cover(truth: float) -> None
     for z, s in zip(score / np.sqrt(t), score, strict=True):
         crossed = np.flatnonzero(np.abs(z) >= known.critical)
         look = int(crossed[0]) if crossed.size else 3
-        estimate, pvalue = at_stop(until(known, look + 1), effect=s[look] / t[look], std_error=t[look] ** -0.5)
+        estimate, pvalue = at_stop(known.until(look + 1), effect=s[look] / t[look], std_error=t[look] ** -0.5)
         covered += estimate.ci_lower <= truth <= estimate.ci_upper
         below += estimate.value < truth
         plain_below += s[look] / t[look] < truth

@@ -67,11 +67,11 @@ def _methods(paths: FloatArray, entries: int) -> dict[str, FloatArray]:
     methods = {
         "one look at the end": np.where(last, usual, np.inf),
         NAIVE + "p < 0.05 at any of 20 looks": np.full(LOOKS, usual),
-        "group-sequential, information: variance of totals": _boundary(total),
-        "confidence sequence, information: variance of totals": sequence,
+        "group-sequential, by variance of totals": _boundary(total),
+        "confidence sequence, by variance of totals": sequence,
     }
     if entries > 1:
-        methods[NAIVE + "group-sequential, information: units"] = _boundary(units)
+        methods[NAIVE + "group-sequential, by units"] = _boundary(units)
     return methods
 
 

@@ -69,7 +69,7 @@ def judge(test: RunningTest, looks: Sequence[Look]) -> tuple[Judged, ...]:
     )
     judged: list[Judged] = []
     for k, look in enumerate(until):
-        known = _first(whole, list(counted).index(k) + 1) if whole is not None and k in counted else None
+        known = whole.until(list(counted).index(k) + 1) if whole is not None and k in counted else None
         verdict, because = _verdict(test, look, ratio[k], known, last=k == over)
         judged.append(Judged(look=look, ratio_pvalue=ratio[k], boundary=known, verdict=verdict, because=because))
         if verdict is not Verdict.CONTINUE:
@@ -115,10 +115,6 @@ def _counted(test: RunningTest, looks: Sequence[Look], *, ended: bool) -> dict[i
             known = max(look.learned, known + 2.0 * least) if final else look.learned
             counted[k] = known
     return counted
-
-
-def _first(whole: Boundary, looks: int) -> Boundary:
-    return Boundary(information=whole.information[:looks], critical=whole.critical[:looks], spent=whole.spent[:looks])
 
 
 def _ratio_pvalues(test: RunningTest, looks: Sequence[Look]) -> list[float]:

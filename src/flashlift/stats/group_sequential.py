@@ -69,6 +69,10 @@ class Boundary:
     critical: tuple[float, ...]
     spent: tuple[float, ...]
 
+    def until(self, looks: int) -> Boundary:
+        """The boundary at the first `looks` looks."""
+        return Boundary(information=self.information[:looks], critical=self.critical[:looks], spent=self.spent[:looks])
+
     def crossing(self, effect: npt.ArrayLike = 0.0) -> tuple[FloatArray, FloatArray]:
         """Probabilities to stop at each look above and below, (looks, *shape of effect) each.
 
