@@ -2,6 +2,7 @@
 
 from flashlift.charts.behavior import reliability
 from flashlift.charts.demand import elasticities, forecast, placebo, price_curves
+from flashlift.charts.experiments import effects, intervals_over_time, qini_curve, sequential_boundary
 from flashlift.charts.export import save
 from flashlift.charts.planning import calendar, limit_prices, pareto, value_comparison
 from flashlift.charts.quality import quality
@@ -9,16 +10,20 @@ from flashlift.charts.training import learning_curves, metrics_in
 
 __all__ = [
     "calendar",
+    "effects",
     "elasticities",
     "forecast",
+    "intervals_over_time",
     "learning_curves",
     "limit_prices",
     "metrics_in",
     "pareto",
     "placebo",
     "price_curves",
+    "qini_curve",
     "quality",
     "reliability",
     "save",
+    "sequential_boundary",
     "value_comparison",
 ]

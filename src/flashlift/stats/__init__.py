@@ -6,6 +6,10 @@
 - `sandwich`: covariance of estimates from rows in clusters
 - `ratio_check`: sample-ratio mismatch
 - `bootstrap`: percentile intervals of any statistic over units
-- `normal`: the normal quantile of intervals
+- `group_sequential`: boundaries for repeated looks at a test with a planned end (alpha spending), power, sample size
+- `stagewise`: estimate, interval and p-value after such a test stopped
+- `confidence_sequence`: intervals that hold at every look, whenever one stops
+- `sequential_ratio`: sample-ratio mismatch, asked at every look
+- `normal`: the normal quantile of intervals, Student's t on the normal scale
 - `calibration`: probabilities that mean what they say
 """

@@ -1,0 +1,1 @@
+"""How often do tests reject where nothing differs, however often one looks, and what power is left?"""
