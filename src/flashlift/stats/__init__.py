@@ -6,6 +6,9 @@
 - `sandwich`: covariance of estimates from rows in clusters
 - `ratio_check`: sample-ratio mismatch
 - `bootstrap`: percentile intervals of any statistic over units
+- `mean_interval`: mean, error and interval of one contribution per unit
+- `empirical_bernstein`: intervals of bounded values that hold at any size
+- `off_policy`: value of a policy from rounds that another one chose
 - `normal`: the normal quantile of intervals
 - `calibration`: probabilities that mean what they say
 """
