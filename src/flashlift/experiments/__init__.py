@@ -4,35 +4,55 @@ from flashlift.experiments.analyze import Result, Summary, analyze, summarize
 from flashlift.experiments.assign import HashAssigner
 from flashlift.experiments.design import Design, Facts, Lever, Rules, design, sell_out_probability
 from flashlift.experiments.exposure_log import exposure_log
+from flashlift.experiments.features import Encoder
 from flashlift.experiments.history import customer_history
 from flashlift.experiments.off_policy import PolicyEstimate, PolicyValue, Valuation, value
+from flashlift.experiments.outcome_model import linear, trees
 from flashlift.experiments.policy_table import PolicyTable
 from flashlift.experiments.price_choice import value_prices
 from flashlift.experiments.reward_model import Rewards, cross_fit_rewards
 from flashlift.experiments.support import Support, SupportRules
+from flashlift.experiments.trial import Trial, estimated_propensity, randomized_trial
+from flashlift.experiments.uplift import DRLearner, ResponseModel, TLearner, UpliftLearner, XLearner
+from flashlift.experiments.uplift_splits import Splits, UpliftComparison, compare_uplift, value_of_top
 
 __all__ = [
+    "DRLearner",
     "Design",
+    "Encoder",
     "Facts",
     "HashAssigner",
     "Lever",
     "PolicyEstimate",
     "PolicyTable",
     "PolicyValue",
+    "ResponseModel",
     "Result",
     "Rewards",
     "Rules",
+    "Splits",
     "Summary",
     "Support",
     "SupportRules",
+    "TLearner",
+    "Trial",
+    "UpliftComparison",
+    "UpliftLearner",
     "Valuation",
+    "XLearner",
     "analyze",
+    "compare_uplift",
     "cross_fit_rewards",
     "customer_history",
     "design",
+    "estimated_propensity",
     "exposure_log",
+    "linear",
+    "randomized_trial",
     "sell_out_probability",
     "summarize",
+    "trees",
     "value",
+    "value_of_top",
     "value_prices",
 ]

@@ -10,6 +10,7 @@ import polars as pl
 from scipy import sparse
 
 from flashlift.errors import InputError, InsufficientDataError
+from flashlift.experiments.features import Encoder
 from flashlift.experiments.outcome_model import Learner, fit_mean, folds, trees
 from flashlift.experiments.policy_table import PolicyTable
 from flashlift.protocols import FloatArray, IntArray
@@ -86,13 +87,14 @@ def cross_fit_rewards(
     """
     asked = policy.matched(log)
     names = [*(name for name in ("position",) if name in log.columns and name not in context), *context]
-    if missing := [name for name in ("action", "reward", *names) if name not in log.columns]:
-        raise InputError(f"The log has no column {', '.join(missing)}. It has {', '.join(log.columns)}.")
     if log.height < max(n_folds, 2) or n_folds < 2:
         raise InsufficientDataError(f"{n_folds} folds cannot be made of {log.height} rounds. Use 2 folds or more.")
     reward = log["reward"].cast(pl.Float64).to_numpy()
-    encode = _actions(log["action"], asked.table["action"])
-    features, logged = _features(log, names), encode(log["action"])
+    rounds = log.with_columns(pl.col("position").cast(pl.String)) if "position" in names else log
+    features = Encoder.of(rounds, names).matrix(rounds)
+    actions = pl.concat([log.select("action"), asked.table.select("action")]).cast(pl.String)
+    encoder = Encoder.of(actions, ["action"])
+    logged = encoder.matrix(actions[: log.height])
     predicted, expected = np.zeros(log.height), np.zeros(log.height)
     units = log["unit_id"].to_numpy() if "unit_id" in log.columns else None
     for fold in folds(log.height, n_folds, rng=rng, units=units):
@@ -104,36 +106,7 @@ def cross_fit_rewards(
             part = fold[start : start + step]
             pairs = asked.pairs(log[part])
             of = pairs["round"].to_numpy()
-            worth = mean(sparse.hstack([features[part][of], encode(pairs["action"])], format="csr"))
+            taken = encoder.matrix(pairs.select(pl.col("action").cast(pl.String)))
+            worth = mean(sparse.hstack([features[part][of], taken], format="csr"))
             expected[part] = np.bincount(of, worth * pairs["probability"].to_numpy(), minlength=part.size)
     return Rewards(predicted=predicted, expected=expected)
-
-
-def _features(log: pl.DataFrame, names: Sequence[str]) -> sparse.csr_matrix:
-    """Columns of the context, numbers as they are and anything else one column per value, (n, k)."""
-    if log.select(names).null_count().sum_horizontal().sum():
-        raise InputError(f"A cell of {', '.join(names)} is empty. Fill it in, or leave such rounds out.")
-    parts = [sparse.csr_matrix((log.height, 0))]
-    for name in names:
-        if log.schema[name].is_numeric() and name != "position":
-            parts.append(sparse.csr_matrix(log[name].cast(pl.Float64).to_numpy()[:, None]))
-        else:
-            parts.append(_one_hot(log[name].rank("dense").cast(pl.Int64).to_numpy() - 1))
-    return sparse.hstack(parts, format="csr")
-
-
-def _actions(*seen: pl.Series) -> Callable[[pl.Series], sparse.csr_matrix]:
-    """Turns actions into one column each, the same for log and policy."""
-    known = pl.concat([one.unique() for one in seen]).unique(maintain_order=True).sort()
-    codes = pl.DataFrame({"action": known, "code": np.arange(known.len())})
-
-    def encode(actions: pl.Series) -> sparse.csr_matrix:
-        found = actions.to_frame("action").join(codes, on="action", how="left", maintain_order="left")["code"]
-        return _one_hot(found.to_numpy(), known.len())
-
-    return encode
-
-
-def _one_hot(code: IntArray, width: int | None = None) -> sparse.csr_matrix:
-    width = int(code.max()) + 1 if width is None else width
-    return sparse.csr_matrix((np.ones(code.size), (np.arange(code.size), code)), shape=(code.size, width))
