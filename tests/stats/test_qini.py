@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashlift.errors import InputError, InsufficientDataError
-from flashlift.stats.qini import Arms, normalized_qini, qini_curve, top_share, uplift_at
+from flashlift.stats.qini import Arms, qini_curve, top_share, uplift_at
 from flashlift.stats.repeated_splits import corrected_interval
 
 
@@ -75,18 +77,20 @@ def test_by_hand() -> None:
     # after each pair: treated 1, 2, 2, 2 successes of 1, 2, 3, 4; control 0, 0, 1, 2
     np.testing.assert_allclose(curve.gain, [0, 1 / 4, 2 / 4, 1 / 4, 0])
     assert curve.auuc == pytest.approx(1 / 4)
-    # best: both treated successes, the rest (tied), both control successes: gain 1/2 at u = 1/4 and at 3/4, then 0
-    assert normalized_qini(score, arms) == pytest.approx((1 / 4) / (1 / 16 + 1 / 4 + 1 / 16))
+    assert curve.qini == pytest.approx(1 / 4)
+    assert curve.normalized_qini is None  # no effect on average, and half of nothing is nothing
+    less = replace(arms, outcome=np.array([1.0, 0, 1, 0, 0, 1, 0, 0]))
+    # gains 0, 1/4, 2/4, 1/4, 1/4: area 9/32, less half of 1/4, as a share of 1/4
+    assert qini_curve(score, less).normalized_qini == pytest.approx((9 / 32 - 1 / 8) / (1 / 4))
     assert uplift_at(score, arms, 0.5) == 1.0
     assert uplift_at(score, arms, 1.0) == 0.0
 
 
-def test_the_best_ranking_is_one_and_its_reverse_is_worse_than_random() -> None:
+def test_the_best_ranking_is_above_random_and_its_reverse_below() -> None:
     _, arms = drawn(1)
     best = np.where(arms.treated, arms.outcome, -arms.outcome)
-    assert normalized_qini(best, arms) == pytest.approx(1.0)
-    assert normalized_qini(-best, arms) < 0.0
-    assert normalized_qini(np.zeros(60), arms) == pytest.approx(0.0, abs=1e-12)
+    assert qini_curve(best, arms).qini > 0.0 > qini_curve(-best, arms).qini
+    assert qini_curve(np.zeros(60), arms).qini == pytest.approx(0.0, abs=1e-12)
 
 
 @given(st.integers(0, 10_000), st.floats(0.01, 1.0))

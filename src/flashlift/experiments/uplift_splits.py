@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,7 @@ from flashlift.experiments.trial import Trial
 from flashlift.experiments.uplift import UpliftLearner
 from flashlift.protocols import FloatArray, IntArray, Progress, silent
 from flashlift.stats.off_policy import Estimator, Rounds, contributions
-from flashlift.stats.qini import Arms, QiniCurve, normalized_qini, qini_curve, top_share, uplift_at
+from flashlift.stats.qini import Arms, QiniCurve, qini_curve, top_share, uplift_at
 from flashlift.stats.repeated_splits import corrected_interval
 
 __all__ = ["Splits", "UpliftComparison", "compare_uplift", "value_of_top"]
@@ -59,8 +60,11 @@ class UpliftComparison:
     metric: str
 
     def to_polars(self) -> pl.DataFrame:
-        """One row per model and metric: mean with interval, and the same of the paired difference to the reference."""
-        metrics = [name for name in self.measured.columns if name not in ("model", "split")]
+        """One row per model and metric: mean with interval, and the same of the paired difference to the reference.
+
+        The normalized Qini is left out where the average effect was not above 0 in some split.
+        """
+        metrics = [c.name for c in self.measured.drop("model", "split") if not c.null_count()]
         models = self.measured["model"].unique(maintain_order=True).to_list()
         values = {m: self.measured.filter(pl.col("model") == m) for m in models}
         rows = []
@@ -109,7 +113,7 @@ class UpliftComparison:
             "scarce stock)."
         )
 
-    def _verdict(self, best: Mapping[str, float]) -> str:
+    def _verdict(self, best: Mapping[str, Any]) -> str:
         if best["model"] == self.reference:
             return f"No model ranks customers better than {self.reference}."
         words = f"{best['difference']:+.3g} ({best['difference_ci_lower']:+.3g} to {best['difference_ci_upper']:+.3g})"
@@ -191,8 +195,8 @@ def _split(arms: Arms, test_frac: float, rng: np.random.Generator) -> tuple[IntA
     return np.flatnonzero(~test), np.flatnonzero(test)
 
 
-def _metrics(score: FloatArray, arms: Arms, curve: QiniCurve, top_fracs: Sequence[float]) -> dict[str, float]:
-    found = {"normalized_qini": normalized_qini(score, arms), "qini": curve.qini, "auuc": curve.auuc}
+def _metrics(score: FloatArray, arms: Arms, curve: QiniCurve, top_fracs: Sequence[float]) -> dict[str, float | None]:
+    found = {"normalized_qini": curve.normalized_qini, "qini": curve.qini, "auuc": curve.auuc}
     for frac in top_fracs:
         found[f"uplift_at_{100 * frac:g}"] = uplift_at(score, arms, frac)
         found[f"value_at_{100 * frac:g}"] = float(value_of_top(score, arms, frac).mean())

@@ -11,7 +11,7 @@ the order of rows does not matter. The metrics, one definition each:
 
     AUUC             = area under gain over u in [0, 1]
     Qini             = AUUC - gain(1) / 2                                  (0: no better than random targeting)
-    normalized Qini  = Qini / Qini of the best ranking of these rows: by outcome (treated), by -outcome (control)
+    normalized Qini  = Qini / gain(1)                                      (as a share of the average effect)
     uplift at k      = mean outcome of treated - mean outcome of control, among the first k
 """
 
@@ -25,7 +25,7 @@ import numpy.typing as npt
 from flashlift.errors import InputError, InsufficientDataError
 from flashlift.protocols import FloatArray
 
-__all__ = ["Arms", "QiniCurve", "normalized_qini", "qini_curve", "top_share", "uplift_at"]
+__all__ = ["Arms", "QiniCurve", "qini_curve", "top_share", "uplift_at"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,6 +102,12 @@ class QiniCurve:
         """Area between the curve and the straight line of random targeting."""
         return self.auuc - float(self.gain[-1]) / 2.0
 
+    @property
+    def normalized_qini(self) -> float | None:
+        """Qini as a share of the average effect; None where that is not above 0 and shares have no meaning."""
+        effect = float(self.gain[-1])
+        return self.qini / effect if effect > 0.0 else None
+
     def at(self, targeted_frac: FloatArray) -> FloatArray:
         """Gain at these shares, same shape."""
         return np.interp(targeted_frac, self.targeted_frac, self.gain)
@@ -122,14 +128,6 @@ def qini_curve(score: FloatArray, arms: Arms) -> QiniCurve:
     control = np.divide(r_c, n_c, out=np.zeros_like(r_c), where=n_c > 0.0)
     gain = (r_t - control * n_t) / n_t[-1]
     return QiniCurve(targeted_frac=np.append(0.0, (last + 1) / score.size), gain=np.append(0.0, gain))
-
-
-def normalized_qini(score: FloatArray, arms: Arms) -> float:
-    """Qini of the score / Qini of the best ranking of these rows: 1 that one, 0 random, negative worse."""
-    best = qini_curve(np.where(arms.treated, arms.outcome, -arms.outcome), arms).qini
-    if best <= 0.0:
-        raise InsufficientDataError("Even the best ranking of these units is no better than random. Add units.")
-    return qini_curve(score, arms).qini / best
 
 
 def top_share(score: FloatArray, frac: float) -> FloatArray:
