@@ -242,6 +242,9 @@ def test_a_log_that_cannot_tell_is_refused() -> None:
         value(few.with_columns(propensity=pl.lit(6 / few.height)), rare)
     with pytest.raises(InsufficientDataError, match="no error that could be told"):
         value(log.with_columns(reward=(pl.col("action") != "a").cast(pl.Float64), propensity=pl.lit(0.26)), rare)
+    heavy = log.with_row_index("i").with_columns(propensity=pl.when(i=0).then(0.0005).otherwise("propensity")).drop("i")
+    with pytest.raises(InsufficientDataError, match=r"One of 1,000 rounds carries [0-9.]+% of all weight"):
+        value(heavy, policy())
     asked = Valuation(rules=SupportRules(min_effective_rounds=5000))
     with pytest.raises(InsufficientDataError, match="fewer than 5000"):
         value(log, policy(), asked)

@@ -6,7 +6,7 @@ from flashlift.experiments.design import Design, Facts, Lever, Rules, design, se
 from flashlift.experiments.exposure_log import exposure_log
 from flashlift.experiments.features import Encoder
 from flashlift.experiments.history import customer_history
-from flashlift.experiments.off_policy import PolicyEstimate, PolicyValue, Valuation, value
+from flashlift.experiments.off_policy import PolicyEstimate, PolicyValue, Valuation, check_log, value
 from flashlift.experiments.outcome_model import linear, trees
 from flashlift.experiments.policy_table import PolicyTable
 from flashlift.experiments.price_choice import value_prices
@@ -41,6 +41,7 @@ __all__ = [
     "Valuation",
     "XLearner",
     "analyze",
+    "check_log",
     "compare_uplift",
     "cross_fit_rewards",
     "customer_history",

@@ -17,7 +17,7 @@ from flashlift.protocols import FloatArray
 from flashlift.stats.mean_interval import Interval, mean_error, mean_interval
 from flashlift.stats.off_policy import LIMITED, MODELED, Estimator, Rounds, bias_bound, choose_limit, contributions
 
-__all__ = ["PolicyEstimate", "PolicyValue", "Valuation", "value"]
+__all__ = ["PolicyEstimate", "PolicyValue", "Valuation", "check_log", "value"]
 
 NAMES: Mapping[Estimator, str] = {
     Estimator.IPS: "inverse propensity weights",

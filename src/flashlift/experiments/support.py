@@ -22,11 +22,13 @@ class SupportRules:
 
     Args:
         min_effective_rounds: least rounds that the log must be worth; below about 30 no mean is nearly normal.
+        max_weight_frac: most of the weights' sum that one round may have; above it, that round decides the value.
         max_unseen_frac: most of the policy's probability that may be on actions that the log never shows.
         max_mean_weight_error: by how much the mean weight may differ from 1 where that is no chance.
     """
 
     min_effective_rounds: float = 30.0
+    max_weight_frac: float = 0.05
     max_unseen_frac: float = 0.05
     max_mean_weight_error: float = 0.05
 
@@ -40,6 +42,7 @@ class Support:
         effective_rounds: rounds chosen by the policy itself that would tell as much: (sum w)^2 / sum w^2.
         matched_frac: share of rounds whose action the policy might have taken.
         largest_weight: of one round.
+        largest_weight_frac: the same as a share of the sum of all weights.
         mean_weight, mean_weight_error: mean of the weights, 1 where the propensities are true and nothing is missing,
             and its standard error.
         unseen_frac: share of the policy's probability on actions that the log never shows (in that position).
@@ -50,6 +53,7 @@ class Support:
     effective_rounds: float
     matched_frac: float
     largest_weight: float
+    largest_weight_frac: float
     mean_weight: float
     mean_weight_error: float
     unseen_frac: float
@@ -86,6 +90,12 @@ def judge_support(
             f"{weight.max():.4g}), fewer than {rules.min_effective_rounds:g}. Log more rounds, or value a policy that "
             "is nearer to the one that was logged."
         )
+    largest = float(weight.max() / weight.sum()) if weight.any() else 0.0
+    if largest > rules.max_weight_frac:
+        problems.append(
+            f"One of {weight.size:,} rounds carries {largest:.1%} of all weight, where {rules.max_weight_frac:.0%} is "
+            "the most, so that round decides the value. Log more rounds, or value a policy nearer to the logged one."
+        )
     off = abs(mean.mean - 1.0)
     if off > rules.max_mean_weight_error and off > FAR * mean.std_error:
         problems.append(
@@ -104,6 +114,7 @@ def judge_support(
         effective_rounds=worth,
         matched_frac=float((weight > 0.0).mean()),
         largest_weight=float(weight.max()),
+        largest_weight_frac=largest,
         mean_weight=mean.mean,
         mean_weight_error=mean.std_error,
         unseen_frac=unseen_frac,
