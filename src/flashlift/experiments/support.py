@@ -13,7 +13,7 @@ from flashlift.stats.off_policy import effective_size
 
 __all__ = ["Support", "SupportRules", "judge_support"]
 
-FAR = 4.0  # standard errors by which the mean weight may miss 1
+FAR = 2.5  # standard errors by which the mean weight may miss 1; beyond, weights too rare to be drawn are missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +100,9 @@ def judge_support(
     if off > rules.max_mean_weight_error and off > FAR * mean.std_error:
         problems.append(
             f"The weights average {mean.mean:.3f} where they must average 1: either the propensities are not the "
-            "probabilities with which the actions were drawn, or the policy takes actions that could not be drawn. "
-            "Check how the propensities were written down."
+            "probabilities with which the actions were drawn, or the policy takes actions that were hardly ever drawn. "
+            "(Of sound logs about one in a hundred is refused so.) Check how the propensities were written down, or "
+            "log more rounds."
         )
     seen = reward[weight > 0.0]
     if seen.size and np.ptp(seen) == 0.0 and not problems:
