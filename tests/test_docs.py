@@ -79,7 +79,16 @@ def test_the_page_of_a_plans_files_names_every_option_and_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/demand.md", "docs/planning.md", "docs/planning-files.md", "docs/monitoring.md"]
+    "page",
+    [
+        "README.md",
+        "docs/demand.md",
+        "docs/planning.md",
+        "docs/planning-files.md",
+        "docs/monitoring.md",
+        "docs/off_policy.md",
+        "docs/uplift.md",
+    ],
 )
 def test_the_examples_print_what_is_shown(page: str) -> None:
     text = (ROOT / page).read_text()

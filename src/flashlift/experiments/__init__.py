@@ -1,17 +1,30 @@
-"""Proof: design a test of the plan, assign its units, watch it while it runs, analyze it when it is finished."""
+"""Proof: design a test of the plan, assign its units, analyze it when it is finished."""
 
 from flashlift.experiments.analyze import Result, Summary, analyze, summarize
 from flashlift.experiments.assign import HashAssigner
 from flashlift.experiments.design import Design, Facts, Lever, Rules, design, sell_out_probability
+from flashlift.experiments.exposure_log import exposure_log
+from flashlift.experiments.features import Encoder
 from flashlift.experiments.history import customer_history
 from flashlift.experiments.looks import Look, Reading, look_at
 from flashlift.experiments.monitor import Monitor
+from flashlift.experiments.off_policy import PolicyEstimate, PolicyValue, Valuation, check_log, value
+from flashlift.experiments.outcome_model import linear, trees
+from flashlift.experiments.policy_table import PolicyTable
+from flashlift.experiments.price_choice import value_prices
+from flashlift.experiments.reward_model import Rewards, cross_fit_rewards
 from flashlift.experiments.running_test import Better, Goal, Guardrail, RunningTest
+from flashlift.experiments.support import Support, SupportRules
+from flashlift.experiments.trial import Trial, estimated_propensity, randomized_trial
+from flashlift.experiments.uplift import DRLearner, ResponseModel, TLearner, UpliftLearner, XLearner
+from flashlift.experiments.uplift_splits import Splits, UpliftComparison, compare_uplift, value_of_top
 from flashlift.experiments.verdicts import Verdict
 
 __all__ = [
     "Better",
+    "DRLearner",
     "Design",
+    "Encoder",
     "Facts",
     "Goal",
     "Guardrail",
@@ -19,16 +32,41 @@ __all__ = [
     "Lever",
     "Look",
     "Monitor",
+    "PolicyEstimate",
+    "PolicyTable",
+    "PolicyValue",
     "Reading",
+    "ResponseModel",
     "Result",
+    "Rewards",
     "Rules",
     "RunningTest",
+    "Splits",
     "Summary",
+    "Support",
+    "SupportRules",
+    "TLearner",
+    "Trial",
+    "UpliftComparison",
+    "UpliftLearner",
+    "Valuation",
     "Verdict",
+    "XLearner",
     "analyze",
+    "check_log",
+    "compare_uplift",
+    "cross_fit_rewards",
     "customer_history",
     "design",
+    "estimated_propensity",
+    "exposure_log",
+    "linear",
     "look_at",
+    "randomized_trial",
     "sell_out_probability",
     "summarize",
+    "trees",
+    "value",
+    "value_of_top",
+    "value_prices",
 ]

@@ -11,5 +11,8 @@
 - `confidence_sequence`: intervals that hold at every look, whenever one stops
 - `sequential_ratio`: sample-ratio mismatch, asked at every look
 - `normal`: the normal quantile of intervals, Student's t on the normal scale
+- `mean_interval`: mean, error and interval of one contribution per unit
+- `empirical_bernstein`: intervals of bounded values that hold at any size
+- `off_policy`: value of a policy from rounds that another one chose
 - `calibration`: probabilities that mean what they say
 """

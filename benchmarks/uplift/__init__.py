@@ -1,0 +1,1 @@
+"""Uplift on a public randomized test, beside other libraries, in the same splits."""
