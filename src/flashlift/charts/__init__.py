@@ -1,6 +1,7 @@
 """Result table -> Altair chart; the same specs in notebooks, reports and the console."""
 
 from flashlift.charts.behavior import reliability
+from flashlift.charts.debrief import gap_waterfall, offers_against_plan, slots_against_plan
 from flashlift.charts.demand import elasticities, forecast, placebo, price_curves
 from flashlift.charts.export import save
 from flashlift.charts.planning import calendar, limit_prices, pareto, value_comparison
@@ -11,14 +12,17 @@ __all__ = [
     "calendar",
     "elasticities",
     "forecast",
+    "gap_waterfall",
     "learning_curves",
     "limit_prices",
     "metrics_in",
+    "offers_against_plan",
     "pareto",
     "placebo",
     "price_curves",
     "quality",
     "reliability",
     "save",
+    "slots_against_plan",
     "value_comparison",
 ]
