@@ -22,7 +22,7 @@ __all__ = ["Case", "after_the_sale", "debriefed", "make_case", "true_amounts"]
 QUICK = DemandConfig(max_rows=40_000, rounds=30, folds=2)
 COSTS = Costs(return_frac=0.05, return_cost=1.0)
 POSITIONS, DAYS = 10, 2
-FUTURES = 200
+FUTURES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

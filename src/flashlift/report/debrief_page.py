@@ -241,7 +241,7 @@ def _lessons(found: Debrief, learned: pl.DataFrame) -> Section:
             ]
             blocks.append(table(heading, rows.head(MOST_LESSONS), columns, note=_more(rows.height, MOST_LESSONS)))
     if not blocks:
-        blocks.append(Note(text="Nothing stands out from chance. The plan's assumptions may stay as they are."))
+        blocks.append(Note(text="No single lesson stands out from chance."))
     if learned.is_empty():
         blocks.append(
             Note(

@@ -41,6 +41,8 @@ class Judged:
         offers: from `by_offer`.
         slots: from `by_slot`.
         categories: from `by_category`.
+        traffic: draws of the factor on the traffic of each slot judged, (n_slots, n_draws).
+        response: draws of the factor on the response of all offers, (n_draws,).
         wanted: draws of units wanted, (n_offers, n_draws).
         gain: draws of what each offer earned in its slot against no sale, same shape.
         return_frac: planned share of returns.
@@ -50,6 +52,8 @@ class Judged:
     offers: pl.DataFrame
     slots: pl.DataFrame
     categories: pl.DataFrame
+    traffic: FloatArray
+    response: FloatArray
     wanted: FloatArray
     gain: FloatArray
     return_frac: float
@@ -90,6 +94,7 @@ def by_category(
 def lessons(judged: Judged) -> pl.DataFrame:
     """kind, subject, value, ci_lower, ci_upper, says; the kinds in order of what they ask for."""
     found = [
+        *_whole(judged),
         *_quotas(judged),
         *_traffic(judged),
         *_responses(judged),
@@ -102,6 +107,24 @@ def lessons(judged: Judged) -> pl.DataFrame:
 
 def _named(row: dict[str, object]) -> str:
     return f"{row['title'] or row['item_id']} ({row['item_id']}, {row['slot_id']})"
+
+
+def _whole(judged: Judged) -> Iterator[Lesson]:
+    """Traffic and response of the sale as a whole."""
+    advice = {
+        "traffic": "Ask what drew customers or kept them away; the demand model learns the level, not the cause.",
+        "response": "Train the demand model with this sale before the next plan, and plan with the new response.",
+    }
+    told = {
+        "traffic": "Customers bought {:.2f} times as much outside the sale as forecast",
+        "response": "Given the traffic, the offers together sold {:.2f} times as much as forecast for their prices",
+    }
+    for kind, draws in (("traffic", np.exp(np.log(judged.traffic).mean(axis=0))), ("response", judged.response)):
+        lower, upper = (float(edge) for edge in np.quantile(draws, _EDGES))
+        if not lower <= 1.0 <= upper:
+            value = float(np.median(draws))
+            says = f"{told[kind].format(value)} (90%: {lower:.2f} to {upper:.2f}). {advice[kind]}"
+            yield (kind, "the whole sale", value, lower, upper, says)
 
 
 def _quotas(judged: Judged) -> Iterator[Lesson]:
