@@ -1,6 +1,6 @@
 """Does the debrief of a sale name the true reason for its gap, with about the true amount?
 
-python -m benchmarks.debrief_truth               four worlds, eight shops each, five sales a shop; resumes
+python -m benchmarks.debrief_truth               four worlds, six shops each, five sales a shop; resumes
 python -m benchmarks.debrief_truth --reduced     one world, two shops; under a minute on a free core
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from benchmarks.debrief_truth.case import after_the_sale, debriefed, make_case, true_amounts
+from benchmarks.debrief_truth.case import after_the_sale, debriefed, make_case, true_profit
 from benchmarks.debrief_truth.page import markdown
 from benchmarks.debrief_truth.shocks import REASON, SHOCKS
 from flashlift.experiments.debrief import REASONS, Debrief
@@ -19,7 +20,7 @@ from flashlift.experiments.debrief import REASONS, Debrief
 ROOT = Path(__file__).parents[2]
 OUT = Path(__file__).parents[1] / "out" / "debrief_truth"
 WORLDS = ("mixture", "kinked", "sell_outs", "substitution")
-SEEDS, EVENTS = 8, 800_000
+SEEDS, EVENTS = 6, 800_000
 
 
 def main() -> int:
@@ -43,14 +44,14 @@ def _of_shop(world: str, seed: int) -> pl.DataFrame:
     path = OUT / f"{world}-{seed}.parquet"
     if not path.exists():
         case = make_case(world, seed, n_events=EVENTS)
-        usual: Debrief | None = None
+        usual, calm = None, true_profit(case, "none")
         rows = []
         for shock in SHOCKS:
             tables, truth = after_the_sale(case, shock, seed=seed + 100)
             found = debriefed(case, tables)
-            usual = usual or found
-            before, after = true_amounts(case, shock)
-            rows.append(_row(world, seed, shock, found, usual, truth) | {"true_change": after - before})
+            usual = found if usual is None else usual
+            change = true_profit(case, shock) - calm
+            rows.append(_row(world, seed, shock, found, usual, truth) | {"true_change": change})
         path.parent.mkdir(parents=True, exist_ok=True)
         pl.DataFrame(rows, infer_schema_length=None).write_parquet(path)
         print(f"{world} {seed} done", flush=True)
@@ -79,8 +80,13 @@ def _row(world: str, seed: int, shock: str, found: Debrief, usual: Debrief, trut
         "change": found.actual.value - usual.actual.value,
         "stands_out": right in stands if right else None,
         "also": len([one for one in stands if one != right]),
-        "traffic": found.slots["traffic"].mean(),
+        "traffic": _traffic(found) / _traffic(usual),
     }
+
+
+def _traffic(found: Debrief) -> float:
+    """Mean factor on traffic that a debrief tells."""
+    return float(np.mean(found.slots["traffic"].to_numpy()))
 
 
 if __name__ == "__main__":

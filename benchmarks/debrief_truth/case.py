@@ -17,7 +17,7 @@ from flashlift.limits import Appearances
 from flashlift.market import SimulatedShop
 from flashlift.schema import Tables
 
-__all__ = ["Case", "after_the_sale", "debriefed", "make_case", "true_amounts"]
+__all__ = ["Case", "after_the_sale", "debriefed", "make_case", "true_profit"]
 
 QUICK = DemandConfig(max_rows=40_000, rounds=30, folds=2)
 COSTS = Costs(return_frac=0.05, return_cost=1.0)
@@ -90,7 +90,7 @@ def _cut_short(events: pl.DataFrame, units: pl.DataFrame, slots: tuple[Slot, ...
             & (pl.col("event") == "purchase")
             & pl.col("at").is_between(row["start"], row["end"], closed="left")
         )
-        share = row["event_units"] / row["wanted"]
+        share = (row["event_units"] + 1) / (row["wanted"] + 1)  # the n-th of m even instants is at n / (m + 1)
         moved = pl.lit(row["start"]) + ((pl.col("at") - row["start"]).dt.total_microseconds() * share).cast(
             pl.Duration("us")
         )
@@ -143,15 +143,11 @@ def debriefed(case: Case, tables: Tables, *, seed: int = 0, n_draws: int = 400) 
     return debrief(ran, tables, until=until, n_draws=n_draws, rng=np.random.default_rng((seed, 2)))
 
 
-def true_amounts(case: Case, shock: str) -> tuple[float, float]:
-    """Expected incremental profit without and with the shock, over many futures, all refunds counted."""
-    values = []
-    for name in ("none", shock):
-        shop = shocked(case.shop, name, case.plan.offers)
-        out = shop.run(case.plan.offers, case.campaign.slots, COSTS, seed=7, n_futures=FUTURES, with_events=False)
-        more = (shop.config.refund_frac - COSTS.return_frac) * _refundable(case, out.units)
-        values.append(out.value.value - more)
-    return values[0], values[1]
+def true_profit(case: Case, shock: str) -> float:
+    """Expected incremental profit over many futures, all refunds counted."""
+    shop = shocked(case.shop, shock, case.plan.offers)
+    out = shop.run(case.plan.offers, case.campaign.slots, COSTS, seed=7, n_futures=FUTURES, with_events=False)
+    return out.value.value - (shop.config.refund_frac - COSTS.return_frac) * _refundable(case, out.units)
 
 
 def _refundable(case: Case, units: pl.DataFrame) -> float:

@@ -22,9 +22,11 @@ the shock.
 
 **Named**: the part that fell most, against the sale without the shock, is the true one. **Part of it**: the change of
 the true part as a share of the whole change told, the median over shops. **Told** and **true**: mean change of the
-incremental profit as told, and as it is over 100 futures. **Beyond chance**: the debrief calls the true part beyond
-chance, on this one sale alone. **Others**: mean number of other parts called so. **Covers**: the true profit of this
-very future lies in the debrief's 90 % interval.
+incremental profit as told, and as it is over many futures. **Traffic**: mean factor on traffic told, relative to the
+sale without the shock (0.7 is true for `traffic`, 1 for all others; futures of less traffic have chances of their own,
+so that other parts move a little too). **Beyond chance**: the debrief calls the true part beyond chance, on this one
+sale alone. **Others**: mean number of other parts called so. **Covers**: the true profit of this very future lies in
+the debrief's 90 % interval.
 """
 
 FOOT = """
@@ -56,21 +58,23 @@ def _table(rows: pl.DataFrame) -> str:
         stands=pl.col("stands_out").sum(),
         also=pl.col("also").mean(),
         covers=pl.col("covers").sum(),
+        traffic=pl.col("traffic").mean(),
     )
     lines = [
-        "| world | shock | sales | named | part of it | told | true | beyond chance | others | covers |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| world | shock | sales | named | part of it | told | true | traffic | beyond chance | others | covers |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in found.sort("world", maintain_order=True).iter_rows(named=True):
         n, shock = row["len"], row["shock"]
         cells = (
-            ["–"] * 5
+            ["–"] * 6
             if shock == "none"
             else [
                 f"{row['named']} of {n}",
                 f"{row['part']:.0%}",
                 f"{row['told']:+,.0f}",
                 f"{row['true']:+,.0f}",
+                f"{row['traffic']:.2f}",
                 f"{row['stands']} of {n}",
             ]
         )

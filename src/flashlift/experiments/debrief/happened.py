@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from flashlift.domain import Offer, Slot
 from flashlift.errors import InputError
+from flashlift.protocols import FloatArray
 from flashlift.schema import Events, ItemHistory, SaleItems, Tables
 
 __all__ = ["NOT_RUN", "OTHER_PRICE", "RAN", "happened", "lines_in", "refund_delays", "whole_until"]
@@ -16,6 +18,7 @@ __all__ = ["NOT_RUN", "OTHER_PRICE", "RAN", "happened", "lines_in", "refund_dela
 RAN, OTHER_PRICE, NOT_RUN, UNSEEN = "ran", "other price", "not run", "nothing seen"
 SAME_FRAC = 0.01  # prices nearer than this are the same: currency and rounding
 STOPPED = 0.01  # chance, over all offers of a sale, that purchases cease so early without a cause
+FEW_LINES = 50  # of offers whose stock lasted, below which their pace is not known
 DELAY_DAYS = 365  # of purchases before the sale, from which delays of refunds are learned
 _ITEM, _SLOT = Events.item_id.name, "slot_id"
 
@@ -67,7 +70,7 @@ def happened(
         `price` (mean price paid; where nothing was bought the price last seen; null: no event has one), `status`
         (`ran`, `other price`, `not run`: the list price was paid; `nothing seen`), `most` (units of the customer who
         bought most; null where none is known), `returned`, `views`, `sold_out` (the quota or the shelf was empty, or
-        purchases ceased), `why_out`, `elapsed_frac` (share of the slot gone by then; 1 where stock lasted).
+        purchases ceased), `why_out`, `elapsed_frac` (share of the slot's demand that came before it ended, else 1).
 
     Raises:
         InputError: sales in the slots are in another currency than the plan.
@@ -97,7 +100,7 @@ def happened(
     frame = frame.with_columns(
         pl.col("units", "lines", "returned").fill_null(0), price=pl.coalesce("paid", "seen_price")
     ).with_columns(status=_status())
-    return _sold_out(frame, tables, slots).drop("paid", "seen_price", "last", "last_at")
+    return _sold_out(frame, tables, slots, bought).drop("paid", "seen_price", "last", "last_at")
 
 
 def _planned(offers: Sequence[Offer], items: pl.DataFrame) -> pl.DataFrame:
@@ -175,29 +178,35 @@ def refund_delays(events: pl.LazyFrame, *, before: datetime) -> list[float]:
     return [float(one) for one in found["days"]]
 
 
-def _sold_out(frame: pl.DataFrame, tables: Tables, slots: Sequence[Slot]) -> pl.DataFrame:
+def _sold_out(frame: pl.DataFrame, tables: Tables, slots: Sequence[Slot], bought: pl.DataFrame) -> pl.DataFrame:
     """Mark offers whose stock did not last, and when it ended."""
-    empty = _emptied(frame, tables, slots)
-    quota, shelf = pl.col("units") >= pl.col("quota"), pl.col("emptied")
-    # The latest of n even instants lies before e with probability e^n.
-    ceased = pl.col("last") ** pl.col("lines") < STOPPED / max(frame.height, 1)
     sold = pl.col("status").is_in([RAN, OTHER_PRICE]) & (pl.col("units") > 0)
+    known = frame.with_columns(emptied=_emptied(frame, tables, slots)).with_columns(
+        why_out=pl.when(sold & (pl.col("units") >= pl.col("quota")))
+        .then(pl.lit("quota"))
+        .when(sold & pl.col("emptied"))
+        .then(pl.lit("empty shelf"))
+    )
+    lasting = bought.join(known.filter(pl.col("why_out").is_null()), on=[_ITEM, _SLOT], how="semi")
+    passed = _pace(lasting["offset"].to_numpy(), known["last"].fill_null(1.0).to_numpy())
+    # The latest of n instants lies before a moment with the probability of one of them to the power of n.
+    ceased = pl.Series(passed ** np.maximum(known["lines"].to_numpy(), 1)) < STOPPED / max(frame.height, 1)
     return (
-        frame.with_columns(emptied=empty)
-        .with_columns(
-            why_out=pl.when(~sold)
-            .then(None)
-            .when(quota)
-            .then(pl.lit("quota"))
-            .when(shelf)
-            .then(pl.lit("empty shelf"))
-            .when(ceased)
-            .then(pl.lit("sales ceased"))
+        known.with_columns(
+            why_out=pl.coalesce("why_out", pl.when(sold & ceased).then(pl.lit("sales ceased"))),
+            passed=pl.Series(passed),
         )
         .with_columns(sold_out=pl.col("why_out").is_not_null())
-        .with_columns(elapsed_frac=pl.when("sold_out").then(pl.col("last")).otherwise(1.0))
-        .drop("emptied")
+        .with_columns(elapsed_frac=pl.when("sold_out").then(pl.col("passed")).otherwise(1.0))
+        .drop("emptied", "passed")
     )
+
+
+def _pace(offset: FloatArray, at: FloatArray) -> FloatArray:
+    """Share of a slot's demand that comes before each moment: as where stock lasted; evenly where few units tell it."""
+    if len(offset) < FEW_LINES:
+        return at
+    return np.asarray(np.searchsorted(np.sort(offset), at, side="right") / len(offset))
 
 
 def _emptied(frame: pl.DataFrame, tables: Tables, slots: Sequence[Slot]) -> pl.Series:

@@ -138,7 +138,7 @@ def _quotas(judged: Judged) -> Iterator[Lesson]:
         )
         lower, upper = (float(e) for e in np.quantile(draws, _EDGES))
         says = (
-            f"{row['units']:.0f} units were sold when {row['elapsed_frac']:.0%} of the slot had passed ({why}); about "
+            f"{row['units']:.0f} units were sold when {row['elapsed_frac']:.0%} of the demand had come ({why}); about "
             f"{draws.mean():.0f} were wanted (90%: {lower:.0f} to {upper:.0f}). A quota of {needed} would have served "
             "them with probability 90%."
         )
