@@ -207,7 +207,7 @@ def _write(done: Debriefed, settings: Settings, saved: SavedPlan) -> None:
     """debrief.csv, debrief.json, debrief.html, and the JSON once more among all debriefs of the shop."""
     work, found = settings.shop.work, done.found
     artifacts.write_text(work / "debrief.csv", spreadsheet(found.offers))
-    text = json.dumps(_document(done, settings, saved), indent=1, default=_plain) + "\n"
+    text = json.dumps(_document(done, settings, saved), indent=1, default=_plain, allow_nan=False) + "\n"
     artifacts.write_text(work / "debrief.json", text)
     artifacts.write_text(work / "debriefs" / f"{found.start:%Y-%m-%d}-{saved.digest[:8]}.json", text)
     write_debrief(
@@ -238,15 +238,15 @@ def _document(done: Debriefed, settings: Settings, saved: SavedPlan) -> dict[str
         "actual_profit": {"value": actual.value, "ci_lower": actual.ci_lower, "ci_upper": actual.ci_upper},
         "gap": {"value": gap.value, "ci_lower": gap.ci_lower, "ci_upper": gap.ci_upper},
         "level": actual.level,
-        "reasons": found.reasons.to_dicts(),
-        "totals": found.totals.to_dicts(),
-        "slots": found.slots.to_dicts(),
-        "offers": found.offers.to_dicts(),
-        "limits": found.limits.to_dicts(),
-        "lessons": found.lessons.to_dicts(),
-        "learned": done.learned.to_dicts(),
+        "reasons": _rows(found.reasons),
+        "totals": _rows(found.totals),
+        "slots": _rows(found.slots),
+        "offers": _rows(found.offers),
+        "limits": _rows(found.limits),
+        "lessons": _rows(found.lessons),
+        "learned": _rows(done.learned),
         "this_sale": done.last.row(0, named=True),
-        "last_sales": done.last.slice(1).to_dicts(),
+        "last_sales": _rows(done.last.slice(1)),
         "calibration": found.calibration.sentence,
         "notes": list(found.notes),
         "paragraph": found.paragraph(),
@@ -255,3 +255,8 @@ def _document(done: Debriefed, settings: Settings, saved: SavedPlan) -> dict[str
 
 def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON knows them: what is no number is null."""
+    return frame.with_columns(pl.selectors.float().fill_nan(None)).to_dicts()

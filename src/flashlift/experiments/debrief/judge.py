@@ -11,28 +11,23 @@ import polars as pl
 
 from flashlift.account import HORIZON_DAYS
 from flashlift.domain import Campaign, Offer, Plan, Slot
-from flashlift.errors import InputError, InsufficientDataError
 from flashlift.experiments.debrief.account import Account, Sale
 from flashlift.experiments.debrief.demand import Known, Wanted, response_factor, wanted_behind
-from flashlift.experiments.debrief.elsewhere import Moved, moved_factor, share_by
+from flashlift.experiments.debrief.elsewhere import Moved, other_days, other_items
 from flashlift.experiments.debrief.forecast import Forecast, forecast
-from flashlift.experiments.debrief.happened import NOT_RUN, UNSEEN, happened, refund_delays
+from flashlift.experiments.debrief.happened import happened
 from flashlift.experiments.debrief.kept import kept_limits
 from flashlift.experiments.debrief.lessons import Judged, by_category, lessons
 from flashlift.experiments.debrief.reasons import Actual, split_gap
 from flashlift.experiments.debrief.result import Debrief
+from flashlift.experiments.debrief.returns import returned_frac
+from flashlift.experiments.debrief.scope import known_items, over, unseen
 from flashlift.experiments.debrief.tables import Compared, by_offer, by_slot, calibration, in_total
-from flashlift.experiments.debrief.traffic import Traffic, counts, in_a_sale, read_traffic
+from flashlift.experiments.debrief.traffic import read_traffic
 from flashlift.protocols import DemandModel, FloatArray
 from flashlift.schema import SaleItems, Tables
 
 __all__ = ["Ran", "debrief"]
-
-FEW_DELAYS = 30  # refunds of the past, below which their delays are not known
-ALL_BACK = 0.98  # share of the usual refunds, from which the few still to come are left out
-NEVER = 0.01  # chance of no sale at all, below which an offer without any event is taken not to have run
-CROSS_SD = 0.7  # of the factor on what other items lose or gain
-LEAST_LATER_SD = 0.3  # of the factor on what other days lose or gain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +66,8 @@ def debrief(ran: Ran, tables: Tables, *, until: datetime, n_draws: int = 500, rn
         InsufficientDataError: the log ends before the first slot does.
     """
     notes: list[str] = []
-    slots, offers = _over(ran, until, notes)
-    _known_items(offers, tables, notes)
+    slots, offers = over(ran.plan, ran.campaign, until, notes)
+    known_items(offers, tables, notes)
     beside = rng.spawn(1)[0]
     expected = forecast(ran.model, offers, ran.campaign, ran.items, until=until, n_draws=n_draws, rng=rng)
     one = _compared(ran, tables, offers, slots, expected, until, beside, notes)
@@ -82,12 +77,11 @@ def debrief(ran: Ran, tables: Tables, *, until: datetime, n_draws: int = 500, rn
     response = response_factor(known, at_paid, level, beside)
     behind = wanted_behind(known, at_paid, expected.replaced, level, response, beside)
     one = replace(one, wanted=behind.wanted)
-    days = max(min((until - max(s.end for s in slots)) / timedelta(days=1), HORIZON_DAYS), 0.0)
-    if len(slots) < len(ran.campaign.slots):
-        days = 0.0  # what other slots take from the days between cannot be told from what these took
+    end = max(slot.end for slot in ran.campaign.slots)
+    days = float(np.clip((until - end) / timedelta(days=1), 0.0, HORIZON_DAYS))
     extra = one.units - behind.replaced
-    moved = _other_items(tables, expected, traffic, ran, slots, extra, beside)
-    later = _other_days(tables, expected, traffic, ran, one.account, extra, days, beside)
+    moved = other_items(tables, expected, traffic, ran.campaign, ran.items, slots, extra, beside)
+    later = other_days(tables, expected, traffic, ran.items, one.account.later, extra, days, beside)
     value = _planned_value(one.account, one.planned, expected, one.price)
     gap = split_gap(
         one.account,
@@ -158,7 +152,7 @@ def _compared(
 ) -> Compared:
     """The offers beside their forecast."""
     facts = happened(tables, offers, slots, ran.items, currency=ran.currency, until=until)
-    facts = _unseen(facts, expected, notes)
+    facts = unseen(facts, expected, notes)
     stock = ran.items[SaleItems.stock.name].to_numpy()[expected.item]
     quota = np.minimum(np.array([offer.quota for offer in offers], dtype=np.float64), stock)[:, None]
     planned = np.minimum(expected.wanted, quota)
@@ -168,7 +162,16 @@ def _compared(
         account=Account.of(offers, ran.campaign, ran.items, expected.draws, ran.funded),
         planned=planned,
         wanted=planned,
-        return_frac=_returns(facts, tables, slots, ran, until, planned.shape[1], rng, notes),
+        return_frac=returned_frac(
+            facts,
+            tables,
+            slots,
+            ran.campaign.costs.return_frac,
+            until=until,
+            n_draws=planned.shape[1],
+            rng=rng,
+            notes=notes,
+        ),
     )
 
 
@@ -178,61 +181,6 @@ def _gain(one: Compared, behind: Wanted) -> FloatArray:
     return np.asarray(
         one.units * margin(one.paid, one.return_frac) - behind.replaced * margin(one.account.offer_list_price)
     )
-
-
-def _over(ran: Ran, until: datetime, notes: list[str]) -> tuple[list[Slot], list[Offer]]:
-    """Slots that are over, and their offers."""
-    if not ran.plan.offers:
-        raise InputError("The plan holds no offers, so there is nothing to debrief.")
-    used = {offer.slot_id for offer in ran.plan.offers}
-    every = [slot for slot in ran.campaign.slots if slot.slot_id in used]
-    slots = [slot for slot in every if slot.end <= until]
-    if not slots:
-        first = min(every, key=lambda slot: slot.end)
-        state = "before the sale began" if until <= min(s.start for s in every) else "before its first slot was over"
-        raise InsufficientDataError(
-            f"The log ends {until:%Y-%m-%d %H:%M} UTC, {state} ({first.slot_id} runs {first.start:%Y-%m-%d %H:%M} to "
-            f"{first.end:%Y-%m-%d %H:%M}). Ingest the log of the sale, then debrief."
-        )
-    if len(slots) < len(every):
-        notes.append(
-            f"The sale is not over: {len(slots)} of {len(every)} slots are, and only their offers are judged. Planned "
-            "figures are those of these offers."
-        )
-    names = {slot.slot_id for slot in slots}
-    return slots, [offer for offer in ran.plan.offers if offer.slot_id in names]
-
-
-def _known_items(offers: Sequence[Offer], tables: Tables, notes: list[str]) -> None:
-    known = set(tables.items[SaleItems.item_id.name])
-    missing = sorted({offer.item_id for offer in offers} - known)
-    if not missing:
-        return
-    if len(missing) == len({offer.item_id for offer in offers}):
-        raise InputError(
-            f"None of the plan's items ({missing[0]!r} ...) is in the shop's log. Give the plan of this shop, or "
-            "ingest its log."
-        )
-    notes.append(
-        f"{len(missing)} items of the plan are not in the shop any more: {', '.join(missing[:5])}. They count as sold "
-        "nothing."
-    )
-
-
-def _unseen(facts: pl.DataFrame, expected: Forecast, notes: list[str]) -> pl.DataFrame:
-    """Offers of which the log holds nothing: not run where so little is no chance, else run without a sale."""
-    silent = (expected.wanted == 0).mean(axis=1) < NEVER
-    unseen = (facts["status"] == UNSEEN).to_numpy()
-    if unseen.any():
-        gone, quiet = int((unseen & silent).sum()), int((unseen & ~silent).sum())
-        if gone:
-            notes.append(f"{gone} offers left no event at all where sales were all but sure: taken not to have run.")
-        if quiet:
-            notes.append(
-                f"{quiet} offers left no event; so few sales were expected that they may have run all the same."
-            )
-    status = np.where(unseen, np.where(silent, NOT_RUN, "ran"), facts["status"].to_numpy())
-    return facts.with_columns(status=pl.Series(status.tolist(), dtype=pl.String))
 
 
 def _known(one: Compared, expected: Forecast) -> Known:
@@ -274,110 +222,6 @@ def _planned_value(account: Account, planned: FloatArray, expected: Forecast, pr
     mean = later.mean(axis=1, keepdims=True)
     ratio = np.divide(later, mean, out=np.ones_like(later), where=np.abs(mean) > 1e-12).mean(axis=0)
     return account.value(Sale(sold=planned, replaced=expected.replaced, price=price), later=ratio, mean=False)
-
-
-def _returns(
-    facts: pl.DataFrame,
-    tables: Tables,
-    slots: Sequence[Slot],
-    ran: Ran,
-    until: datetime,
-    n_draws: int,
-    rng: np.random.Generator,
-    notes: list[str],
-) -> FloatArray:
-    """Share of each offer's units that comes back, (n_offers, n_draws): those back already, and those still to come."""
-    planned = ran.campaign.costs.return_frac
-    units, back = facts["units"].to_numpy(), np.minimum(facts["returned"].to_numpy(), facts["units"].to_numpy())
-    delays = refund_delays(tables.events, before=min(s.start for s in slots))
-    if len(delays) < FEW_DELAYS and not back.any():
-        if planned > 0.0:
-            notes.append("The log holds hardly any refunds, so returns are taken to be as planned.")
-        return np.full((len(units), n_draws), planned)
-    age = {s.slot_id: (until - s.end) / timedelta(days=1) for s in slots}
-    ages = np.array([age[slot_id] for slot_id in facts["slot_id"]])
-    done = np.ones(len(units)) if len(delays) < FEW_DELAYS else np.searchsorted(delays, ages) / len(delays)
-    rate = rng.gamma(back.sum() + 20.0 * max(planned, 1e-3), 1.0 / ((units * done).sum() + 20.0), n_draws)
-    done = np.where(done > ALL_BACK, 1.0, done)
-    open_frac = np.minimum(rate * (1.0 - done)[:, None], 1.0)
-    to_come = rng.binomial((units - back)[:, None], open_frac)
-    if (done < 0.95).any():
-        notes.append(
-            f"Of refunds that come, {done.min():.0%} usually have by now; the rest is estimated from those that did."
-        )
-    share = (back[:, None] + to_come) / np.maximum(units, 1)[:, None]
-    return np.where(units[:, None] > 0, share, planned)
-
-
-def _other_items(
-    tables: Tables,
-    expected: Forecast,
-    traffic: Traffic,
-    ran: Ran,
-    slots: Sequence[Slot],
-    extra: FloatArray,
-    rng: np.random.Generator,
-) -> Moved:
-    """What items of the plan's groups sold in the slots beyond their forecast, beside what was to move there."""
-    cross, n = expected.draws.cross(), expected.wanted.shape[1]
-    number = {slot.slot_id: k for k, slot in enumerate(ran.campaign.slots)}
-    at = [number[slot.slot_id] for slot in slots]
-    target = np.setdiff1d(cross.target[np.isin(cross.source, expected.item)], expected.item)
-    row = np.full(ran.items.height, -1)
-    row[target] = np.arange(len(target))
-    to_move = np.zeros((len(target), len(slots)))
-    mean = extra.mean(axis=1)
-    for k, slot in enumerate(at):
-        for offer in np.flatnonzero(expected.slot == slot):
-            mine = (cross.source == expected.item[offer]) & (row[cross.target] >= 0)
-            np.add.at(to_move[:, k], row[cross.target[mine]], cross.effect[mine] * mean[offer])
-    units = counts(tables, slots, ran.items)[0][:, target].T
-    taken = in_a_sale(tables, slots, ran.items)[:, target].T
-    forecasts = np.stack(
-        [
-            expected.draws.units(target, np.full(len(target), slot), np.zeros(len(target))) * traffic.slot[slot]
-            for slot in at
-        ],
-        axis=1,
-    )
-    free = ~taken
-    beyond = ((units - forecasts.mean(axis=2)) * free).sum(axis=1)
-    variance = (forecasts * free[:, :, None]).sum(axis=1).var(axis=1)
-    return moved_factor((to_move * free).sum(axis=1), beyond, variance, prior_sd=CROSS_SD, n_draws=n, rng=rng)
-
-
-def _other_days(
-    tables: Tables,
-    expected: Forecast,
-    traffic: Traffic,
-    ran: Ran,
-    account: Account,
-    extra: FloatArray,
-    days: float,
-    rng: np.random.Generator,
-) -> Moved:
-    """What the offered items sold after the sale beyond their forecast, beside what was to be missing then."""
-    n = expected.wanted.shape[1]
-    draws = expected.draws.aftermath(expected.item, np.ones_like(expected.wanted)).mean(axis=0)
-    spread = float(draws.std() / max(abs(draws.mean()), 1e-9)) if abs(draws.mean()) > 1e-9 else 0.0
-    prior = max(min(spread, 1.0), LEAST_LATER_SD)
-    item = np.unique(expected.item)
-    after = expected.windows[expected.between :]
-    if not after or days <= 0.0 or expected.other is None:
-        return Moved(factor=np.asarray(1.0 + prior * rng.standard_normal(n)), learned_frac=0.0)
-    of = np.searchsorted(item, expected.item)
-    to_move = np.bincount(of, account.later * extra.mean(axis=1), len(item)).astype(np.float64) * share_by(days)
-    units = counts(tables, after, ran.items)[0][:, item].T
-    free = ~in_a_sale(tables, after, ran.items)[:, item].T
-    windows = np.arange(expected.between, len(expected.windows))
-    forecasts = np.stack(
-        [expected.other.units(item, np.full(len(item), w), np.zeros(len(item))) * traffic.window[w] for w in windows],
-        axis=1,
-    )
-    usable = free.all(axis=1)  # an item in the next sale, or with an empty shelf, tells nothing of this one
-    beyond = (units - forecasts.mean(axis=2)).sum(axis=1)
-    variance = forecasts.sum(axis=1).var(axis=1)
-    return moved_factor(to_move[usable], beyond[usable], variance[usable], prior_sd=prior, n_draws=n, rng=rng)
 
 
 def _told(
