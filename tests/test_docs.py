@@ -78,18 +78,11 @@ def test_the_page_of_a_plans_files_names_every_option_and_key() -> None:
         assert f"`plan{kind}`" in text
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "docs/demand.md",
-        "docs/planning.md",
-        "docs/planning-files.md",
-        "docs/monitoring.md",
-        "docs/off_policy.md",
-        "docs/uplift.md",
-    ],
-)
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("debrief", "demand", "monitoring", "off_policy", "planning"))]
+PAGES += ["docs/planning-files.md", "docs/uplift.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_examples_print_what_is_shown(page: str) -> None:
     text = (ROOT / page).read_text()
     found = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL)

@@ -282,3 +282,51 @@ def exploration() -> pl.DataFrame:
             "expected_value": [1.25, 1.0],
         }
     )
+
+
+def gap() -> pl.DataFrame:
+    """A gap by reason: `reason`, `value`, `ci_lower`, `ci_upper`."""
+    return pl.DataFrame(
+        {
+            "reason": ["price", "traffic", "response", "sell-out"],
+            "value": [0.0, -120.0, 40.0, -60.0],
+            "ci_lower": [0.0, -160.0, -30.0, -60.0],
+            "ci_upper": [0.0, -80.0, 110.0, -60.0],
+        }
+    )
+
+
+def debriefed_offers(n: int = 40) -> pl.DataFrame:
+    """Offers beside their forecast."""
+    planned = [2.0 + k for k in range(n)]
+    units = [0 if k % 9 == 0 else 2 + k + 5 * (k % 3 - 1) for k in range(n)]
+    return pl.DataFrame(
+        {
+            "item_id": [f"i{k}" for k in range(n)],
+            "title": [f"Item {k}" for k in range(n)],
+            "slot_id": ["s0", "s1"] * (n // 2),
+            "planned_units": planned,
+            "planned_ci_lower": [value - 2.0 for value in planned],
+            "planned_ci_upper": [value + 2.0 for value in planned],
+            "units": units,
+            "inside": [abs(u - p) <= 2.0 for u, p in zip(units, planned, strict=True)],
+            "sold_out": [k % 7 == 0 for k in range(n)],
+            "status": ["not run" if k % 9 == 0 else "ran" for k in range(n)],
+        }
+    )
+
+
+def debriefed_slots() -> pl.DataFrame:
+    """Slots beside their forecast."""
+    start = [datetime(2025, 6, 3 + k, 10, tzinfo=UTC) for k in range(3)]
+    return pl.DataFrame(
+        {
+            "slot_id": ["a", "b", "c"],
+            "start": start,
+            "planned_units": [20.0, 30.0, 40.0],
+            "planned_ci_lower": [10.0, 20.0, 30.0],
+            "planned_ci_upper": [30.0, 40.0, 50.0],
+            "units": [5.0, 30.0, 60.0],
+            "sell_through": [0.1, 0.6, 1.0],
+        }
+    )

@@ -29,6 +29,9 @@ CHARTS: dict[str, tuple[Drawn, pl.DataFrame, str]] = {
     "reliability": (charts.reliability, tables.reliability(), "observed"),
     "learning_curves": (charts.learning_curves, tables.learning_curves(), "part"),
     "quality": (charts.quality, tables.rules(), "rows"),
+    "gap": (lambda t: charts.gap_waterfall(t, planned=300.0, currency="EUR"), tables.gap(), "ci_upper"),
+    "offers": (charts.offers_against_plan, tables.debriefed_offers(), "sold_out"),
+    "slots": (charts.slots_against_plan, tables.debriefed_slots(), "sell_through"),
 }
 ALL = pytest.mark.parametrize("name", list(CHARTS))
 
@@ -213,3 +216,31 @@ def test_the_held_out_mark_stays_off_the_axis(start: date, side: str) -> None:
     text = next(layer["mark"] for layer in layers if layer["mark"]["type"] == "text")
     assert text["align"] == side
     assert (text["dx"] > 0) == (side == "left")
+
+
+def test_the_steps_of_a_gap_lead_from_the_plan_to_what_was_earned() -> None:
+    chart = charts.gap_waterfall(tables.gap(), planned=300.0, currency="EUR")
+    assert title(chart) == "Planned 300, earned 160 EUR; the largest part of the gap: traffic"
+    steps = [row for row in rows(chart) if "begin" in row]
+    assert [row["reason"] for row in steps] == ["planned", "traffic", "response", "sell-out", "earned"]
+    assert [row["stop"] for row in steps] == [300.0, 180.0, 220.0, 160.0, 160.0]
+    assert [row["begin"] for row in steps] == [0.0, 300.0, 180.0, 220.0, 0.0]
+    nothing = tables.gap().with_columns(pl.lit(0.0).alias(name) for name in ("value", "ci_lower", "ci_upper"))
+    with pytest.raises(InputError, match="nothing to draw"):
+        charts.gap_waterfall(nothing, planned=300.0, currency="EUR")
+
+
+def test_offers_beside_their_forecast_are_told_by_what_they_were() -> None:
+    offers = tables.debriefed_offers()
+    chart = charts.offers_against_plan(offers, most=10)
+    shown = [row for row in rows(chart) if "found" in row]
+    assert [row["planned_units"] for row in shown] == sorted(offers["planned_units"], reverse=True)[:10]
+    known = {row["item_id"]: row["found"] for row in shown}
+    assert (known["i36"], known["i35"], known["i37"]) == ("not run", "sold out", "within the interval")
+    assert title(chart).startswith(f"{offers['inside'].sum()} of 40 offers")
+
+
+def test_slots_are_counted_by_their_interval() -> None:
+    assert title(charts.slots_against_plan(tables.debriefed_slots())) == (
+        "1 of 3 slots sold less than their interval, 1 more"
+    )

@@ -1,6 +1,7 @@
 """Result table -> Altair chart; the same specs in notebooks, reports and the console."""
 
 from flashlift.charts.behavior import reliability
+from flashlift.charts.debrief import gap_waterfall, offers_against_plan, slots_against_plan
 from flashlift.charts.demand import elasticities, forecast, placebo, price_curves
 from flashlift.charts.experiments import effects, intervals_over_time, qini_curve, sequential_boundary
 from flashlift.charts.export import save
@@ -13,10 +14,12 @@ __all__ = [
     "effects",
     "elasticities",
     "forecast",
+    "gap_waterfall",
     "intervals_over_time",
     "learning_curves",
     "limit_prices",
     "metrics_in",
+    "offers_against_plan",
     "pareto",
     "placebo",
     "price_curves",
@@ -25,5 +28,6 @@ __all__ = [
     "reliability",
     "save",
     "sequential_boundary",
+    "slots_against_plan",
     "value_comparison",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flashlift.pipeline.analysis import analyze
 from flashlift.pipeline.curves import AskedCurves, Curves, curves
+from flashlift.pipeline.debrief import Debriefed, debrief
 from flashlift.pipeline.decide import approve, reject
 from flashlift.pipeline.ingest import ingest
 from flashlift.pipeline.language import adapt
@@ -23,6 +24,7 @@ __all__ = [
     "AskedCurves",
     "AskedPareto",
     "Curves",
+    "Debriefed",
     "Picks",
     "PlanDocument",
     "Planned",
@@ -33,6 +35,7 @@ __all__ = [
     "analyze",
     "approve",
     "curves",
+    "debrief",
     "ingest",
     "judge",
     "pareto",

@@ -19,7 +19,7 @@ from flashlift.pipeline.candidates import candidates
 from flashlift.pipeline.nominations import nominations_of, tell_nominations
 from flashlift.pipeline.picks import Picks, read_picks
 from flashlift.pipeline.plan_files import check_places, write_plan_files
-from flashlift.pipeline.planned import Planned, expected, read_planned
+from flashlift.pipeline.planned import FORECAST, Planned, expected, read_planned
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop, for_sale
 from flashlift.pipeline.spreadsheet import spreadsheet
@@ -117,6 +117,7 @@ def _plan(
         inputs=inputs,
     )
     marks = items.select(SaleItems.item_id.name, SaleItems.cost_assumed.name, SaleItems.stock_assumed.name)
+    model.save(shop.folder / "plan" / FORECAST, inputs=inputs)  # the debrief judges the plan by what it rested on
     table = (
         planning.plan_table(best, campaign, items)
         .join(marks, on=SaleItems.item_id.name, how="left", maintain_order="left")

@@ -12,7 +12,10 @@ from flashlift.domain import Campaign, Estimate, Plan
 from flashlift.errors import ArtifactError, InsufficientDataError, SettingsError
 from flashlift.pipeline.shop import evidence_of
 
-__all__ = ["Planned", "expected", "read_planned"]
+__all__ = ["APPROVED", "FORECAST", "Planned", "expected", "read_planned"]
+
+FORECAST = "forecast"  # folder within a plan's: the demand model that it was made on
+APPROVED = "approved"  # folder of the shop's work: a copy of every plan that was approved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from math import isfinite
@@ -18,11 +20,12 @@ from flashlift import artifacts
 from flashlift.domain import PlanStatus
 from flashlift.protocols import Progress, silent
 from flashlift.report import evidence_sections, plan_sections, stock_section, trust_section
+from flashlift.report.blocks import Section
 from flashlift.report.evidence import Evidence
 from flashlift.report.formats import count, instant, interval, money, percent
 from flashlift.report.marks import legend, mark
 
-__all__ = ["write_report"]
+__all__ = ["Headline", "write_page", "write_report"]
 
 SECTIONS = (
     plan_sections.offers,
@@ -71,23 +74,67 @@ def write_report(evidence: Evidence, path: Path, *, progress: Progress = silent)
         progress("report", done, len(SECTIONS) + 1)
         sections.append(section(evidence))
     progress("report", len(SECTIONS), len(SECTIONS) + 1, "inlining the charts' library")
+    write_page(
+        path,
+        what="Flash-sale plan",
+        title=evidence.title,
+        currency=evidence.currency,
+        headline=_headline(evidence),
+        sections=sections,
+        legend=legend(evidence),
+        created=evidence.created,
+        span=_span(evidence),
+    )
+    progress("report", len(SECTIONS) + 1, len(SECTIONS) + 1)
+
+
+def write_page(
+    path: Path,
+    *,
+    what: str,
+    title: str,
+    currency: str | None,
+    headline: Headline,
+    sections: Sequence[Section],
+    legend: str,
+    created: datetime,
+    span: str,
+) -> None:
+    """Lay out a page of sections under a headline; the file is as `write_report` says.
+
+    Args:
+        path: of the file.
+        what: kind of the page.
+        title: name of the shop.
+        currency: of its amounts.
+        headline: what the reader takes away.
+        sections: what it rests on.
+        legend: what marks beside figures mean.
+        created: when it was made.
+        span: days of the data, in words.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
     script = _script()
-    page = _environment().get_template("report.html.j2")
     artifacts.write_text(
         path,
-        page.render(
-            evidence=evidence,
-            headline=_headline(evidence),
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            what=what,
+            title=title,
+            currency=currency,
+            headline=headline,
             sections=sections,
-            legend=legend(evidence),
-            created=instant(evidence.created),
-            span=_span(evidence),
+            legend=legend,
+            created=instant(created),
+            span=span,
             style=Markup(_own("style.css")),  # noqa: S704  # ours
             script=Markup(script),  # noqa: S704  # ours
             script_hash=_hash(script),
         ),
     )
-    progress("report", len(SECTIONS) + 1, len(SECTIONS) + 1)
 
 
 def _headline(evidence: Evidence) -> Headline:
