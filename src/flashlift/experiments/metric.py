@@ -10,7 +10,7 @@ from flashlift.stats.ratios import Ratio
 
 __all__ = ["ROWS", "Metric"]
 
-ROWS = "rows"  # number of rows of a cluster, where rows come in clusters
+ROWS = "number of rows"  # number of rows of a cluster, where rows come in clusters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

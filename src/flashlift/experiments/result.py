@@ -87,7 +87,7 @@ class Answer:
     def _sentence(self, name: str, found: Comparison, adjusted: float) -> str:
         effect, relative = found.effect, found.relative
         share = "" if relative is None else f", {relative.value:+.1%} ({_span(relative, '+.1%')})"
-        per = f"per {self.metric.unit} on average" if self.metric.denominator is None else "over all of its units"
+        per = f"per {self.metric.unit} on average" if self.metric.denominator is None else "over the whole arm"
         pvalue = f"p = {found.pvalue:.2g}" + (f", adjusted {adjusted:.2g}" if adjusted > found.pvalue else "")
         return (
             f"Being in {name} rather than {self.control} changed {self.metric.name} by {effect.value:+,.4g} {per} "
