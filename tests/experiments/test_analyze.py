@@ -14,8 +14,10 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 
 from flashlift.errors import InputError, InsufficientDataError, SettingsError
-from flashlift.experiments import Metric, Result, analyze, assign, metric, summarize
+from flashlift.experiments import Metric, Result, Summary, analyze, assign, metric, summarize
+from flashlift.experiments.summary import Cell
 from flashlift.stats.comparison import Comparison
+from flashlift.stats.moments import Moments
 
 
 def simulated(rng: np.random.Generator, n: int = 400, effect: float = 0.0) -> pl.DataFrame:
@@ -80,6 +82,16 @@ def test_a_broken_split_is_not_trusted() -> None:
     assert found.paragraph().startswith("Do not trust this test")
     assert str(found).startswith("Do not trust this test")
     assert analyze(frame, [PLAIN]).trusted
+
+
+def test_a_doubtful_split_says_so() -> None:
+    """The arms of the published Cookie Cats test, 44,700 and 45,489 players: p = 0.0086, one sound test in 116."""
+    arms = {Cell("gate_30"): 44_700, Cell("gate_40"): 45_489}
+    cells = {cell: Moments.given(count=n, mean=0.2, var=0.16) for cell, n in arms.items()}
+    found = analyze(Summary(columns=("metric",), cells=cells), [PLAIN], control="gate_30")
+    assert found.trusted
+    assert "The split is doubtful: gate_30 44,700, gate_40 45,489 (sample-ratio p = 0.0086)" in str(found)
+    assert "one sound test in 116" in found.verdict()
 
 
 def test_an_arm_that_never_arrived_is_not_trusted() -> None:
@@ -235,7 +247,8 @@ def test_cookie_cats_split_is_doubtful() -> None:
     frame = real("cookie_cats/cookie_cats.parquet").select(unit_id="userid", variant="version", metric="retention_7")
     found = analyze(frame, [PLAIN], control="gate_30")
     assert found.ratio.pvalue == pytest.approx(0.0086, abs=5e-5)  # published chi-square p
-    assert found.trusted  # doubtful, but above the alarm threshold of 0.001
+    assert found.trusted  # above the alarm threshold of 0.001
+    assert "doubtful" in found.verdict()
     # published means: 19.02 % and 18.20 %
     effect = comparison(found, variant="gate_40")
     assert (effect.control, effect.treatment) == pytest.approx((0.1902, 0.1820), abs=5e-5)

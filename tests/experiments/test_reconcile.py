@@ -170,7 +170,7 @@ def test_outcomes_that_cannot_be_of_the_test_are_counted_and_left_out() -> None:
     names = {
         "outcomes before exposure": 4,
         "outcomes after the end": 3,
-        "outcomes of customers never exposed": 2,
+        "outcomes of customers without an arm": 2,
         "outcomes without customer or moment": 1,
     }
     assert {name: told(found)[name] for name in names} == {k: (n, Consequence.DROPPED) for k, n in names.items()}

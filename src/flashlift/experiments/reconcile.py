@@ -206,10 +206,10 @@ def _strays(counts: dict[str, int]) -> list[Mismatch]:
             "They belong to no arm or to no time.",
         ),
         *_some(
-            "outcomes of customers never exposed",
+            "outcomes of customers without an arm",
             counts["strangers"],
             Consequence.DROPPED,
-            "They belong to no arm. If they should, exposures were lost.",
+            "They were never exposed, or to two arms at one moment. If they should have been, exposures were lost.",
         ),
         *_some(
             "outcomes before exposure",

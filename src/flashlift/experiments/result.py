@@ -18,6 +18,7 @@ FIGURES = (  # null where a metric could not be compared
     *("control", "treatment", "effect_size", "ci_lower", "ci_upper", "rel_effect_size", "rel_ci_lower"),
     *("rel_ci_upper", "pvalue", "pvalue_holm", "variance_reduction_frac"),
 )
+DOUBTFUL_PVALUE = 0.01  # of the split; below 0.001 it is broken
 FEW = 30  # units or clusters of an arm under which t intervals of skewed figures are rough
 
 
@@ -171,6 +172,11 @@ class Result:
     def verdict(self) -> str:
         """Whether the split may be trusted."""
         counts = ", ".join(f"{name} {n:,}" for name, n in self.ratio.counts.items())
+        if self.trusted and self.ratio.pvalue < DOUBTFUL_PVALUE:
+            return (
+                f"The split is doubtful: {counts} (sample-ratio p = {self.ratio.pvalue:.2g}); one sound test in "
+                f"{1.0 / self.ratio.pvalue:,.0f} is as uneven. Look for units that were lost before you act on it."
+            )
         if self.trusted:
             return f"The split is sound: {counts} (sample-ratio p = {self.ratio.pvalue:.2g})."
         return (
