@@ -78,7 +78,9 @@ def test_the_page_of_a_plans_files_names_every_option_and_key() -> None:
         assert f"`plan{kind}`" in text
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/demand.md", "docs/planning.md", "docs/planning-files.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/analysis.md", "docs/demand.md", "docs/planning.md", "docs/planning-files.md"]
+)
 def test_the_examples_print_what_is_shown(page: str) -> None:
     text = (ROOT / page).read_text()
     found = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL)

@@ -33,7 +33,7 @@ class Summary:
     Args:
         columns: names of the moments' columns.
         cells: moments by cell, over units; over clusters where rows come in clusters.
-        strata, segment, cluster: names of the columns that these come from, in words; "" where there is none.
+        strata, segment, cluster: columns that these come from, in words; "" where there is none.
     """
 
     columns: tuple[str, ...]
