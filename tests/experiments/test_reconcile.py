@@ -210,5 +210,7 @@ def test_tables_that_are_not_logs_are_refused() -> None:
         run(exposures.drop("variant"), outcomes)
     with pytest.raises(InputError, match="must be a moment"):
         run(exposures, outcomes.with_columns(pl.col("at").cast(pl.String)))
+    with pytest.raises(InputError, match="revenue is String and must be a number"):
+        run(exposures, outcomes.with_columns(pl.col("revenue").cast(pl.String)))
     with pytest.raises(InputError, match="outcomes have no revenue"):
         run(exposures, outcomes.with_columns(revenue=pl.lit(None, pl.Float64)))

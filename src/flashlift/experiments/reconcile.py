@@ -47,6 +47,10 @@ def reconcile(
     shown, done = exposures.lazy(), outcomes.lazy()
     _check_columns(shown, {UNIT, VARIANT}, "exposures")
     _check_columns(done, {UNIT, *values}, "outcomes")
+    kinds = done.collect_schema()
+    words = [name for name in values if not (kinds[name].is_numeric() or kinds[name] == pl.Boolean)]
+    if words:
+        raise InputError(f"The outcomes' {words[0]} is {kinds[words[0]]} and must be a number. Correct the column.")
     if now <= start:
         raise InputError(
             f"The test begins on {start:%Y-%m-%d %H:%M}, and it is {now:%Y-%m-%d %H:%M}: wait for its end."
@@ -89,8 +93,9 @@ def _without_repeats(table: pl.LazyFrame, key: str, which: str) -> tuple[pl.Data
         alike = lines.height - lines.n_unique()
         why = f"There is no {key}, so equal lines may be two events or one that was written twice."
         return lines, list(_some(f"{which} lines alike in everything", alike, Consequence.WARNED, why))
-    once = lines.unique(key, keep="first", maintain_order=True)
-    unlike = lines.n_unique() - once.height
+    again = lines.filter(pl.col(key).is_duplicated())
+    once = lines if again.is_empty() else lines.unique(key, keep="first", maintain_order=True)
+    unlike = again.n_unique() - again[key].n_unique()
     repeated = lines.height - once.height - unlike
     return once, [
         *_some(f"duplicated {which} lines", repeated, Consequence.DROPPED, f"The same {key} counts once."),
@@ -127,19 +132,16 @@ def _exposure_lines(table: pl.LazyFrame, start: datetime, end: datetime) -> tupl
 def _units(lines: pl.DataFrame) -> tuple[pl.DataFrame, list[Mismatch]]:
     """`customer_id`, `variant`, `exposed_at` of each unit by its first exposure, and those with several variants."""
     arms = lines.group_by(UNIT, VARIANT).agg(first=pl.col(AT).min(), last=pl.col(AT).max()).sort("first", VARIANT)
-    units = arms.group_by(UNIT, maintain_order=True).agg(
-        pl.col(VARIANT).first(),
-        exposed_at=pl.col("first").first(),
+    units = arms.unique(UNIT, keep="first", maintain_order=True).rename({"first": "exposed_at"})
+    torn = arms.filter(pl.col(UNIT).is_duplicated()).group_by(UNIT, maintain_order=True)
+    kinds = torn.agg(
         tied=(pl.col("first") == pl.col("first").first()).sum() > 1,
         both=(pl.col("first") <= pl.col("last").cum_max().shift(1)).any(),  # an arm begins before another ends
-        several=pl.len() > 1,
     )
-    tied = int(units["tied"].sum())
-    both = int((units["both"] & ~units["tied"]).sum())
-    changed = int(units["several"].sum()) - both - tied
-    torn = tied + both + changed
-    broken = torn > MOST_TORN * units.height
-    share = f"{torn / max(units.height, 1):.2%} of the units were in several arms"
+    tied, both = int(kinds["tied"].sum()), int((kinds["both"] & ~kinds["tied"]).sum())
+    changed = kinds.height - both - tied
+    broken = kinds.height > MOST_TORN * units.height
+    share = f"{kinds.height / max(units.height, 1):.2%} of the units were in several arms"
     kept = f"{share}. Each counts in the arm of its first exposure, as it was assigned."
     refused = f"{share}, more than {MOST_TORN:.0%}: the assignment is broken. Mend it and run the test again."
     ending = (Consequence.REFUSED, refused) if broken else (Consequence.KEPT, kept)
@@ -150,7 +152,8 @@ def _units(lines: pl.DataFrame) -> tuple[pl.DataFrame, list[Mismatch]]:
         *_some("customers in two arms at the same moment", tied, *nowhere),
         *_alone(units),
     ]
-    return units.filter(~pl.col("tied")).select(UNIT, VARIANT, "exposed_at"), mismatches
+    placed = units.join(kinds.filter("tied"), on=UNIT, how="anti", maintain_order="left")
+    return placed.select(UNIT, VARIANT, "exposed_at"), mismatches
 
 
 def _alone(units: pl.DataFrame) -> Iterator[Mismatch]:
@@ -180,15 +183,21 @@ def _sums(
         late=late.sum(),
         unknown=(stranger | ~stranger & at.is_null()).sum(),
     ).row(0, named=True)
-    numbers = [pl.col(name).cast(pl.Float64) for name in values]
-    per_unit = joined.group_by(UNIT).agg(
-        *(number.filter(counted).sum().alias(name) for number, name in zip(numbers, values, strict=True)),
-        *(number.filter(past).sum().alias(f"past_{name}") for number, name in zip(numbers, values, strict=True)),
-        outcomes=counted.sum(),
+    useful = joined.filter(counted | ~stranger & past).with_columns(pl.col(values).cast(pl.Float64))
+    for name in values:
+        lost = useful[name].null_count()
+        if lost:
+            raise InputError(f"{lost:,} outcomes have no {name}. Say what they count as (0 for no purchase).")
+    per_unit = (
+        useful.select(
+            UNIT,
+            *(pl.when(~past).then(name).otherwise(0.0).alias(name) for name in values),
+            *(pl.when(past).then(name).otherwise(0.0).alias(f"past_{name}") for name in values),
+            outcomes=~past,
+        )
+        .group_by(UNIT)
+        .agg(pl.all().sum())
     )
-    lost = {name: joined.filter(counted | past)[name].null_count() for name in values}
-    for name in [name for name, count in lost.items() if count]:
-        raise InputError(f"{lost[name]:,} outcomes have no {name}. Say what they count as (0 for no purchase).")
     table = units.join(per_unit, on=UNIT, how="left", maintain_order="left").with_columns(
         pl.exclude(UNIT, VARIANT, "exposed_at").fill_null(0)
     )
