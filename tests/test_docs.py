@@ -78,11 +78,10 @@ def test_the_page_of_a_plans_files_names_every_option_and_key() -> None:
         assert f"`plan{kind}`" in text
 
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("debrief", "demand", "monitoring", "off_policy", "planning"))]
-PAGES += ["docs/planning-files.md", "docs/uplift.md"]
+GUIDES = ("analysis", "debrief", "demand", "monitoring", "off_policy", "planning", "planning-files", "uplift")
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in GUIDES)])
 def test_the_examples_print_what_is_shown(page: str) -> None:
     text = (ROOT / page).read_text()
     found = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL)

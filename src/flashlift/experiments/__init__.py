@@ -1,19 +1,27 @@
 """Proof: design a test of the plan, assign its units, analyze it when it is finished."""
 
-from flashlift.experiments.analyze import Result, Summary, analyze, summarize
+from flashlift.experiments.analyze import analyze
 from flashlift.experiments.assign import HashAssigner
+from flashlift.experiments.changes import difference_in_differences
+from flashlift.experiments.cupac import cupac
 from flashlift.experiments.design import Design, Facts, Lever, Rules, design, sell_out_probability
 from flashlift.experiments.exposure_log import exposure_log
 from flashlift.experiments.features import Encoder
 from flashlift.experiments.history import customer_history
 from flashlift.experiments.looks import Look, Reading, look_at
+from flashlift.experiments.metric import Metric
 from flashlift.experiments.monitor import Monitor
 from flashlift.experiments.off_policy import PolicyEstimate, PolicyValue, Valuation, check_log, value
 from flashlift.experiments.outcome_model import linear, trees
 from flashlift.experiments.policy_table import PolicyTable
 from flashlift.experiments.price_choice import value_prices
+from flashlift.experiments.reconcile import reconcile
+from flashlift.experiments.reconciliation import Consequence, Mismatch, Reconciliation
+from flashlift.experiments.result import Answer, Result
 from flashlift.experiments.reward_model import Rewards, cross_fit_rewards
 from flashlift.experiments.running_test import Better, Goal, Guardrail, RunningTest
+from flashlift.experiments.segments import Segments, effects_by_segment
+from flashlift.experiments.summary import Summary, summarize
 from flashlift.experiments.support import Support, SupportRules
 from flashlift.experiments.trial import Trial, estimated_propensity, randomized_trial
 from flashlift.experiments.uplift import DRLearner, ResponseModel, TLearner, UpliftLearner, XLearner
@@ -21,7 +29,9 @@ from flashlift.experiments.uplift_splits import Splits, UpliftComparison, compar
 from flashlift.experiments.verdicts import Verdict
 
 __all__ = [
+    "Answer",
     "Better",
+    "Consequence",
     "DRLearner",
     "Design",
     "Encoder",
@@ -31,16 +41,20 @@ __all__ = [
     "HashAssigner",
     "Lever",
     "Look",
+    "Metric",
+    "Mismatch",
     "Monitor",
     "PolicyEstimate",
     "PolicyTable",
     "PolicyValue",
     "Reading",
+    "Reconciliation",
     "ResponseModel",
     "Result",
     "Rewards",
     "Rules",
     "RunningTest",
+    "Segments",
     "Splits",
     "Summary",
     "Support",
@@ -56,13 +70,17 @@ __all__ = [
     "check_log",
     "compare_uplift",
     "cross_fit_rewards",
+    "cupac",
     "customer_history",
     "design",
+    "difference_in_differences",
+    "effects_by_segment",
     "estimated_propensity",
     "exposure_log",
     "linear",
     "look_at",
     "randomized_trial",
+    "reconcile",
     "sell_out_probability",
     "summarize",
     "trees",

@@ -31,4 +31,6 @@ def analyze(
         frame = pl.read_parquet(file) if file.suffix in {".parquet", ".pq"} else pl.read_csv(file)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{file} cannot be read ({error}). Give a CSV or Parquet file of the test.") from error
-    return experiments.analyze(frame, metric=metric, control=control, weights=weights)
+    past = ("covariate",) if "covariate" in frame.columns else ()
+    measured = experiments.Metric(name=metric, numerator="metric", covariates=past, unit="unit")
+    return experiments.analyze(frame, [measured], control=control, weights=weights)
