@@ -25,11 +25,16 @@ SCHEMA = {
     "bias": pl.Float64,
     "bias_error": pl.Float64,
     "coverage": pl.Float64,
+    "coverage_own": pl.Float64,
+    "half_width": pl.Float64,
     "rejects": pl.Float64,
     "wrong_sign": pl.Float64,
     "aa_rejects": pl.Float64,
 }
-ORDER = ("customer_shared", "stock_split", "switchback", "slot_split", "item_randomized")
+ORDER = (
+    *("customer_shared", "stock_split", "switchback", "window_quotas", "slot_split"),
+    *("item_randomized", "group_randomized"),
+)
 
 
 def table(worlds: Sequence[str], stocks: Sequence[float], blocks: Sequence[int], folder: Path) -> pl.DataFrame:
@@ -41,17 +46,18 @@ def table(worlds: Sequence[str], stocks: Sequence[float], blocks: Sequence[int],
     """
     rows = []
     for world in worlds:
-        for stock in stocks:
-            kept = [k for b in blocks if (k := load(Task(world=world, stock=stock, block=b), folder)) is not None]
-            rows += [_row(world, stock, name, kept) for name in designs_found() if any(name in k for k in kept)]
+        kept = [k for b in blocks if (k := load(Task(world=world, block=b), folder)) is not None]
+        for name in designs_found():
+            have = [k for k in kept if name in k]
+            rows += [_row(world, stock, name, have) for stock in stocks if have]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _row(world: str, stock: float, name: str, kept: Sequence[dict[str, Any]]) -> tuple[object, ...]:
-    have = [k for k in kept if name in k]
-    control, treatment = (np.concatenate([k["truth"][arm] for k in have]) for arm in ("control", "treatment"))
-    effect, lower, upper = (np.concatenate([k[name]["ab"][f] for k in have]) for f in Measured.__slots__)
-    _, below, above = (np.concatenate([k[name]["aa"][f] for k in have]) for f in Measured.__slots__)
+def _row(world: str, stock: float, name: str, have: Sequence[dict[str, Any]]) -> tuple[object, ...]:
+    at = f"{stock:g}"
+    control, treatment = (np.concatenate([k["truth"][at][arm] for k in have]) for arm in ("control", "treatment"))
+    effect, lower, upper = (np.concatenate([k[name][at]["ab"][f] for k in have]) for f in Measured.__slots__)
+    _, below, above = (np.concatenate([k[name][at]["aa"][f] for k in have]) for f in Measured.__slots__)
     truth, whole = treatment - control, control.mean()
     aim, root = truth.mean(), len(truth) ** 0.5
     error = effect - truth  # the same futures behind both, so that shocks of the whole shop cancel
@@ -65,6 +71,8 @@ def _row(world: str, stock: float, name: str, kept: Sequence[dict[str, Any]]) ->
         error.mean() / whole,
         error.std(ddof=1) / root / whole,
         float(((lower <= aim) & (aim <= upper)).mean()),
+        float(((lower <= truth) & (truth <= upper)).mean()),
+        float((upper - lower).mean() / 2 / whole),
         float(((lower > 0) | (upper < 0)).mean()),
         float(((upper < 0) if aim > 0 else (lower > 0)).mean()),
         float(((below > 0) | (above < 0)).mean()),

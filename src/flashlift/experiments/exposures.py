@@ -105,7 +105,7 @@ def recompute(log: pl.DataFrame | pl.LazyFrame, assigners: Mapping[str, Assigner
         own = pl.DataFrame({"customer_id": people, "computed": assigner.assign(people.to_list())})
         checked[str(name)] = len(people)
         changed.append(part.join(own, on="customer_id").filter(pl.col("variant").ne_missing(pl.col("computed"))))
-    empty = {name: pl.String for name in ("customer_id", "experiment", "variant", "computed")}
+    empty = dict.fromkeys(("customer_id", "experiment", "variant", "computed"), pl.String)
     return Recomputed(
         checked=checked,
         changed=pl.concat(changed) if changed else pl.DataFrame(schema=empty),
