@@ -1,6 +1,6 @@
 """Which designs of a test tell the truth about a price when stock is limited?
 
-python -m benchmarks.experiment_truth               every world, stock at 0.5, 1 and 3 times demand; some 25 minutes; resumes
+python -m benchmarks.experiment_truth               every world, stock at 0.5, 1 and 3 times demand; half an hour
 python -m benchmarks.experiment_truth --reduced     fewer replicates; some two minutes
 """
 

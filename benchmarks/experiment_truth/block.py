@@ -17,7 +17,19 @@ from flashlift.market import SimulatedShop, Stage
 from flashlift.protocols import FloatArray, IntArray
 from flashlift.stats.totals import TotalEffect
 
-__all__ = ["CONTROL", "TREATMENT", "Block", "Design", "Measured", "Sale", "Size", "allotted", "make_block", "returned", "sold"]
+__all__ = [
+    "CONTROL",
+    "TREATMENT",
+    "Block",
+    "Design",
+    "Measured",
+    "Sale",
+    "Size",
+    "allotted",
+    "make_block",
+    "returned",
+    "sold",
+]
 
 CONTROL = 0.3  # discount of the control arm
 TREATMENT = 1.0 - (1.0 - CONTROL) * 1.25  # the same deals at a price 25 % higher

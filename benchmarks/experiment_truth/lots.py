@@ -16,7 +16,7 @@ LOTS = 4  # per block: each asks the market anew
 
 
 def by_unit(sale: Sale, unit: IntArray, rng: np.random.Generator) -> Measured:
-    """Treat units (numbered from 0, one number per deal) in pairs of like size; a lot holds for a part of the futures."""
+    """Treat units (a number from 0 for each deal) in pairs of like size; a lot holds for a part of the futures."""
     block, found = sale.block, []
     size = np.bincount(unit, block.size)
     lots = [pair_by_size(size, rng=rng) for _ in range(LOTS)]

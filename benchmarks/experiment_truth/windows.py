@@ -1,4 +1,4 @@
-"""A switchback over the windows of the sale, as it is usually analyzed: pairs of windows, of which a coin treats one."""
+"""A switchback over the windows of the sale, as it is usually analyzed: a coin treats one window of each pair."""
 
 from __future__ import annotations
 

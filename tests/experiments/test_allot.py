@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashlift.errors import InputError
-from flashlift.experiments.allot import allot, splittable
+from flashlift.experiments.allot import allot
 
 
 @given(
@@ -33,7 +33,6 @@ def test_remainders_favor_nobody() -> None:
 
 def test_refusals() -> None:
     rng = np.random.default_rng(0)
-    assert splittable(np.array([0, 1, 2, 9]), 2).tolist() == [2, 3]
     with pytest.raises(InputError, match="quota of 1 cannot be split between 2 arms"):
         allot(np.array([5, 1]), np.full((2, 2), 0.5), rng=rng)
     with pytest.raises(InputError, match="sum to 1"):

@@ -7,12 +7,7 @@ import numpy as np
 from flashlift.errors import InputError
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["allot", "splittable"]
-
-
-def splittable(units: IntArray, n_arms: int) -> IntArray:
-    """Row numbers of what can be split: at least one unit for each arm."""
-    return np.flatnonzero(units >= n_arms)
+__all__ = ["allot"]
 
 
 def allot(units: IntArray, share: FloatArray, *, rng: np.random.Generator) -> IntArray:

@@ -38,7 +38,8 @@ def split_effect(
     have no part in the customers' variance, refunds do.
 
     Args:
-        customer, item: row numbers of the customer and item of each sale or refund, (n_rows,).
+        customer: row number of the customer of each sale or refund, (n_rows,).
+        item: row number of its item, (n_rows,).
         value: money of each row, refunds negative, (n_rows,).
         treated: 1 for customers in treatment, else 0, (n_customers,).
         size: forecast of each item's total, above 0, (n_items,).
@@ -57,7 +58,7 @@ def split_effect(
     arm = treated[customer].astype(np.int64)
     scaled = value * (n / count)[arm]
     totals = np.stack([np.bincount(group[item], scaled * (arm == a), minlength=group.max() + 1) for a in (0, 1)])
-    found = within_total(totals[1], totals[0], np.bincount(group, size), level=level)
+    found = within_total(totals[1], totals[0], np.bincount(group, size).astype(np.float64), level=level)
     free = ~sold_out[item, arm] | (value < 0.0)
     by_customer = np.bincount(customer[free], scaled[free], minlength=n)
     spread = sum(count[a] * by_customer[treated == a].var(ddof=1) for a in (0, 1))
@@ -97,7 +98,7 @@ def stock_split(
     for name, frame in (("customer_id", customers), ("item_id", items)):
         unknown = counted.join(frame, on=name, how="anti")
         if unknown.height:
-            raise InputError(f"{unknown.height} sales are of an unknown {name}, such as {unknown[name][0]!r}. Drop them.")
+            raise InputError(f"{unknown.height} sales have an unknown {name}, such as {unknown[name][0]!r}. Drop them.")
     people = customers.with_row_index("customer")
     goods = items.with_row_index("item").with_columns(number=pl.col("group").rank("dense") - 1)
     rows = counted.join(people, on="customer_id").join(goods, on="item_id")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import polars as pl
@@ -45,7 +45,7 @@ def washed(slots: Sequence[Slot], hours: float) -> tuple[Slot, ...]:
         raise InputError("There are no slots to switch between. Give the campaign at least four.")
     ordered = sorted(slots, key=lambda slot: slot.start)
     found = [ordered[0]]
-    for before, slot in zip(ordered, ordered[1:], strict=False):
+    for before, slot in pairwise(ordered):
         if slot.start < before.end:
             raise InputError(f"Slots {before.slot_id} and {slot.slot_id} overlap: an item would have two prices.")
         start = max(slot.start, before.end + timedelta(hours=hours))
@@ -92,9 +92,7 @@ def balanced_orders(slots: Sequence[Slot], expected: FloatArray, *, rng: np.rand
     signed = (2.0 * half - 1.0) * share
     days = np.unique([slot.start.date() for slot in slots], return_inverse=True)[1]
     hours = np.unique([slot.start.hour for slot in slots], return_inverse=True)[1]
-    unevenness = sum(
-        ((signed @ (of[:, None] == np.arange(of.max() + 1))) ** 2).sum(axis=1) for of in (days, hours)
-    )
+    unevenness = sum(((signed @ (of[:, None] == np.arange(of.max() + 1))) ** 2).sum(axis=1) for of in (days, hours))
     kept = np.argsort(unevenness, kind="stable")[: max(_KEPT_LEAST, round(_KEPT_FRAC * len(half)))]
     return np.concatenate([half[kept], 1.0 - half[kept]])
 
