@@ -1,4 +1,4 @@
-"""The design refuses what would lie, its parameters can be run as they are, and its power is that of simulated tests."""
+"""The design refuses what would lie, can be run as it is, and has the power of simulated tests."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_scarce_stock_splits_the_stock_and_says_why_it_may_not_be_shared() -> No
     whole = found.quotas["control"] + found.quotas["treatment"]
     assert (whole == 8 * 6).all()
     assert found.quotas["treatment"].to_list() == pytest.approx([14.4] * 24, abs=1.0)
-    with pytest.raises(InputError, match="customer split is refused: 60% .* Use a stock-split instead"):
+    with pytest.raises(InputError, match=r"customer split is refused: 60% .* Use a stock-split instead"):
         made(facts(sell_out_probability=0.6), wanted=Kind.CUSTOMERS)
 
 
@@ -170,7 +170,7 @@ def test_a_price_switches_windows_and_never_shows_two_prices_at_once() -> None:
     by_start = found.windows.sort("start")
     gaps = (by_start["start"].shift(-1) - by_start["end"]).drop_nulls()
     assert gaps.min() >= timedelta(hours=0.5)
-    with pytest.raises(InputError, match="two prices for one item at the same moment. Use a slot-split switchback"):
+    with pytest.raises(InputError, match=r"two prices for one item at the same moment\. Use a slot-split switchback"):
         made(priced(), wanted=Kind.STOCK_SPLIT)
 
 
@@ -242,7 +242,7 @@ def test_what_cannot_be_split_is_left_out_and_named() -> None:
 
 def test_no_design_at_all_is_said_with_every_reason() -> None:
     with pytest.raises(
-        InsufficientDataError, match="4 windows, and the sale has 0.*10 items that do not meet, and there"
+        InsufficientDataError, match=r"4 windows, and the sale has 0.*10 items that do not meet, and there"
     ):
         made(priced(slots=(), offers=offers(n_items=4)))
     with pytest.raises(InsufficientDataError, match="4 windows, and the sale has 1"):

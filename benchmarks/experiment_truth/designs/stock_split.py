@@ -26,6 +26,7 @@ def measure(sale: Sale, *, rng: np.random.Generator) -> Measured:
                 value=trade.value,
                 treated=treated,
                 size=block.size,
+                quota=quota,
                 sold_out=np.stack(units, axis=1) >= quota,
                 group=block.group,
             )

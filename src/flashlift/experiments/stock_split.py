@@ -26,11 +26,12 @@ def split_effect(
     value: FloatArray,
     treated: FloatArray,
     size: FloatArray,
+    quota: FloatArray | IntArray,
     sold_out: npt.NDArray[np.bool_],
     group: IntArray,
     level: float = 0.95,
 ) -> TotalEffect:
-    """Effect on all customers, each arm's result divided by its share of them (and of every quota).
+    """Effect on all customers, each arm's result divided by its share of them, or of the quota where that ran out.
 
     Chance enters twice: by which customers are in an arm, and by items, whose demand was what it was in this sale
     alone. The variance is that of clusters both ways (Cameron, Gelbach and Miller 2011, eq. 2.11), never less than
@@ -43,6 +44,7 @@ def split_effect(
         value: money of each row, refunds negative, (n_rows,).
         treated: 1 for customers in treatment, else 0, (n_customers,).
         size: forecast of each item's total, above 0, (n_items,).
+        quota: units of each item in control and in treatment, above 0, (n_items, 2).
         sold_out: whether the item ran out in control and in treatment, (n_items, 2).
         group: substitution group of each item, from 0 on, (n_items,).
         level: probability that the interval claims.
@@ -56,7 +58,8 @@ def split_effect(
     if count.min() < 2:
         raise InputError(f"The arms hold {count[0]:.0f} and {count[1]:.0f} customers. Each needs at least 2.")
     arm = treated[customer].astype(np.int64)
-    scaled = value * (n / count)[arm]
+    scale = np.where(sold_out, quota.sum(axis=1, keepdims=True) / quota, n / count)
+    scaled = value * scale[item, arm]
     totals = np.stack([np.bincount(group[item], scaled * (arm == a), minlength=group.max() + 1) for a in (0, 1)])
     found = within_total(totals[1], totals[0], np.bincount(group, size).astype(np.float64), level=level)
     free = ~sold_out[item, arm] | (value < 0.0)
@@ -82,7 +85,8 @@ def stock_split(
     Args:
         sales: customer_id, item_id, at, metric: one row per sale or refund (negative).
         customers: customer_id, variant of everybody in the test, buyers or not.
-        items: item_id, group, size (forecast, above 0), control_sold_out, treatment_sold_out (by the release).
+        items: item_id, group, size (forecast, above 0), control, treatment (units of the quotas; `Design.quotas` has
+            all of these), control_sold_out, treatment_sold_out (by the release).
         metric: what was measured, in words.
         release: when the quotas of the arms were pooled; sales from then on are left out. None: they never were.
         level: probability that the interval claims.
@@ -108,6 +112,7 @@ def stock_split(
         value=rows["metric"].cast(pl.Float64).to_numpy(),
         treated=(people["variant"] == "treatment").cast(pl.Float64).to_numpy(),
         size=goods["size"].cast(pl.Float64).to_numpy(),
+        quota=goods.select("control", "treatment").to_numpy(),
         sold_out=goods.select("control_sold_out", "treatment_sold_out").to_numpy().astype(bool),
         group=goods["number"].cast(pl.Int64).to_numpy(),
         level=level,

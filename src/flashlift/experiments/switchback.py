@@ -28,8 +28,8 @@ __all__ = ["LEAST_WINDOWS", "arm_quotas", "balanced_orders", "switchback", "wash
 
 LEAST_WINDOWS = 4  # two for each price, so that no arm hangs on one window
 _ENUMERATED = 20_000
-_KEPT_FRAC = 0.02
-_KEPT_LEAST = 20
+_KEPT = 20
+_DAY_WEIGHT = 10.0  # a day's traffic is a shock to all items at once, which their differences do not show
 
 
 def washed(slots: Sequence[Slot], hours: float) -> tuple[Slot, ...]:
@@ -60,8 +60,8 @@ def washed(slots: Sequence[Slot], hours: float) -> tuple[Slot, ...]:
 def balanced_orders(slots: Sequence[Slot], expected: FloatArray, *, rng: np.random.Generator) -> FloatArray:
     """Orders of the two prices from which one is drawn: those that balance demand best, and their mirror images.
 
-    Half of the windows are treated. Of all such orders (or 20,000 drawn ones) the best 2 % are kept, by the squared
-    differences of expected demand between the arms, by day and by hour of the day (rerandomization, Morgan
+    Half of the windows are treated. Of all such orders (or 20,000 drawn ones) the best are kept, by the squared
+    differences of expected demand between the arms, by day above all and by hour of the day (rerandomization, Morgan
     and Rubin 2012). As an order is kept with its mirror image, each window is treated with probability one half.
 
     Args:
@@ -92,8 +92,8 @@ def balanced_orders(slots: Sequence[Slot], expected: FloatArray, *, rng: np.rand
     signed = (2.0 * half - 1.0) * share
     days = np.unique([slot.start.date() for slot in slots], return_inverse=True)[1]
     hours = np.unique([slot.start.hour for slot in slots], return_inverse=True)[1]
-    unevenness = sum(((signed @ (of[:, None] == np.arange(of.max() + 1))) ** 2).sum(axis=1) for of in (days, hours))
-    kept = np.argsort(unevenness, kind="stable")[: max(_KEPT_LEAST, round(_KEPT_FRAC * len(half)))]
+    by_day, by_hour = (((signed @ (of[:, None] == np.arange(of.max() + 1))) ** 2).sum(axis=1) for of in (days, hours))
+    kept = np.argsort(_DAY_WEIGHT * by_day + by_hour, kind="stable")[:_KEPT]
     return np.concatenate([half[kept], 1.0 - half[kept]])
 
 
