@@ -115,7 +115,7 @@ def test_missing_columns_and_mixed_shards_are_refused() -> None:
 
 
 def test_examples_in_docstrings() -> None:
-    assert doctest.testmod(assign) == (0, 2)
+    assert doctest.testmod(assign) == (0, 4)
 
 
 def real(name: str) -> pl.DataFrame:

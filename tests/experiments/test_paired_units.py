@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from flashlift.errors import InputError, InsufficientDataError
 from flashlift.experiments import paired_units
 from flashlift.experiments.paired_units import pair_by_size
+from flashlift.protocols import FloatArray
 from flashlift.stats.totals import split_total
 
 RNG = np.random.default_rng
@@ -39,24 +42,43 @@ def frames() -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def test_rows_are_summed_and_a_unit_without_a_row_counts_nothing() -> None:
     outcomes, units = frames()
-    found = paired_units(outcomes, units, metric="orders", unit="region")
+    found = paired_units(outcomes, units, metric="orders", unit="region", rng=RNG(0))
     sums = dict(outcomes.group_by("region").agg(pl.col("metric").sum()).iter_rows())
     value = np.array([float(sums.get(one, 0)) for one in units["region"]])
     treated = (units["variant"] == "treatment").to_numpy().astype(float)
     assert found.found.effect.value == pytest.approx(split_total(value, units["size"].to_numpy(), treated).effect.value)
     assert found.units == 12
+    assert found.lot_pvalue == pytest.approx(by_hand(value, units["size"].to_numpy(), treated))
+    assert "By the lot alone" in str(found)
     assert "each region treated or not as a whole" in str(found)
+
+
+def by_hand(value: FloatArray, size: FloatArray, treated: FloatArray) -> float:
+    """Share of the 2^6 coins whose ratios differ by at least as much."""
+    order = np.argsort(-size)
+
+    def distance(z: FloatArray) -> float:
+        on = z == 1
+        return abs(value[on].sum() / size[on].sum() - value[~on].sum() / size[~on].sum())
+
+    lots = []
+    for coins in product((0, 1), repeat=6):
+        z = np.zeros(12)
+        for pair, coin in enumerate(coins):
+            z[order[2 * pair + coin]] = 1.0
+        lots.append(distance(z))
+    return float(np.mean(np.array(lots) >= distance(treated) - 1e-12))
 
 
 def test_refusals() -> None:
     outcomes, units = frames()
     with pytest.raises(InputError, match="outcomes have no column 'province'"):
-        paired_units(outcomes, units, metric="m", unit="province")
+        paired_units(outcomes, units, metric="m", unit="province", rng=RNG(0))
     with pytest.raises(InputError, match="does not know region"):
-        paired_units(outcomes, units.filter(pl.col("region") != "r00"), metric="m", unit="region")
+        paired_units(outcomes, units.filter(pl.col("region") != "r00"), metric="m", unit="region", rng=RNG(0))
     with pytest.raises(InputError, match="in the design twice"):
-        paired_units(outcomes, pl.concat([units, units.head(1)]), metric="m", unit="region")
+        paired_units(outcomes, pl.concat([units, units.head(1)]), metric="m", unit="region", rng=RNG(0))
     with pytest.raises(InputError, match="lacks its region or number"):
-        paired_units(outcomes.with_columns(metric=pl.lit(None, pl.Int64)), units, metric="m", unit="region")
+        paired_units(outcomes.with_columns(metric=pl.lit(None, pl.Int64)), units, metric="m", unit="region", rng=RNG(0))
     with pytest.raises(InsufficientDataError, match="9 units cannot carry a test"):
         pair_by_size(np.ones(9), rng=RNG(0))

@@ -21,6 +21,8 @@ class SaleEffect:
         assumes: what remains to be believed, in a sentence.
         found: totals, stated for the whole sale, with the interval.
         units: what chance was judged by: number of substitution groups, items, regions.
+        lot_pvalue: p-value of the sharp null that the treatment changed no unit at all, from the lot alone (Fisher
+            1935); None where the arms of units are not drawn one by one.
     """
 
     metric: str
@@ -28,6 +30,7 @@ class SaleEffect:
     assumes: str
     found: TotalEffect
     units: int
+    lot_pvalue: float | None = None
 
     def to_polars(self) -> pl.DataFrame:
         """One row."""
@@ -42,9 +45,10 @@ class SaleEffect:
                 "ci_upper": [effect.ci_upper],
                 "rel_effect_size": [effect.value / whole if whole > 0.0 else None],
                 "pvalue": [self.found.pvalue],
+                "lot_pvalue": [self.lot_pvalue],
                 "level": [effect.level],
             },
-            schema_overrides={"rel_effect_size": pl.Float64},
+            schema_overrides={"rel_effect_size": pl.Float64, "lot_pvalue": pl.Float64},
         )
 
     def paragraph(self) -> str:
@@ -53,10 +57,11 @@ class SaleEffect:
         share = f", {effect.value / whole:+.1%} of control" if whole > 0.0 else ""
         clear = effect.ci_lower > 0.0 or effect.ci_upper < 0.0
         meaning = "" if clear else " The interval includes zero: the test does not tell whether there is an effect."
+        lot = "" if self.lot_pvalue is None else f" By the lot alone, p = {self.lot_pvalue:.2g}."
         return (
             f"The treatment changed {self.metric} of the whole sale by {effect.value:+,.4g}{share} "
             f"({effect.level:.0%} interval {effect.ci_lower:+,.4g} to {effect.ci_upper:+,.4g}, judged by "
-            f"{self.units} units).{meaning} {self.estimand} {self.assumes}"
+            f"{self.units} units).{meaning}{lot} {self.estimand} {self.assumes}"
         )
 
     def __str__(self) -> str:

@@ -8,11 +8,13 @@ import polars as pl
 from flashlift.errors import InputError, InsufficientDataError
 from flashlift.experiments.effect import SaleEffect
 from flashlift.protocols import FloatArray
+from flashlift.stats.randomization import blocked, difference_in_ratios, randomization_pvalue
 from flashlift.stats.totals import split_total
 
 __all__ = ["LEAST_UNITS", "pair_by_size", "paired_units"]
 
 LEAST_UNITS = 10  # five in each arm: with fewer, one unit decides
+LOTS = 10_000  # assignments that the randomization test draws
 
 
 def pair_by_size(size: FloatArray, *, rng: np.random.Generator) -> FloatArray:
@@ -40,16 +42,24 @@ def pair_by_size(size: FloatArray, *, rng: np.random.Generator) -> FloatArray:
 
 
 def paired_units(
-    outcomes: pl.DataFrame, units: pl.DataFrame, *, metric: str, unit: str = "item_id", level: float = 0.95
+    outcomes: pl.DataFrame,
+    units: pl.DataFrame,
+    *,
+    metric: str,
+    rng: np.random.Generator,
+    unit: str = "item_id",
+    level: float = 0.95,
 ) -> SaleEffect:
     """Analyze a finished test in which each unit had one arm.
 
     Each arm's result is compared with its forecast (the covariate, as in CUPED), and the ratio stated for all units.
+    Beside its interval stands the randomization test over the coins that `pair_by_size` could have thrown.
 
     Args:
         outcomes: the column `unit`, metric; several rows of a unit are summed, a unit without a row counts 0.
         units: the column `unit`, size (forecast, above 0), variant: `Design.units`.
         metric: what was measured, in words.
+        rng: of the assignments that could have been, where there are too many to try all.
         unit: column that names the unit: item_id, group, category or region.
         level: probability that the interval claims.
 
@@ -69,12 +79,12 @@ def paired_units(
         raise InputError(f"The design does not know {unit} {strange[unit][0]!r}. Analyze the units of the test only.")
     sums = outcomes.group_by(unit).agg(pl.col("metric").sum())
     table = units.join(sums, on=unit, how="left").with_columns(pl.col("metric").fill_null(0.0))
-    found = split_total(
-        table["metric"].cast(pl.Float64).to_numpy(),
-        table["size"].cast(pl.Float64).to_numpy(),
-        (table["variant"] == "treatment").cast(pl.Float64).to_numpy(),
-        level=level,
-    )
+    value, size = (table[name].cast(pl.Float64).to_numpy() for name in ("metric", "size"))
+    treated = (table["variant"] == "treatment").cast(pl.Float64).to_numpy()
+    found = split_total(value, size, treated, level=level)
+    pair = np.empty(len(size), dtype=np.int64)
+    pair[np.argsort(-size, kind="stable")] = np.arange(len(size)) // 2
+    lots = blocked(pair, treated, LOTS, rng=rng)
     return SaleEffect(
         metric=metric,
         estimand=f"The estimand is the effect on all units together, each {unit} treated or not as a whole.",
@@ -82,4 +92,5 @@ def paired_units(
         "cheaper ones beside it, which counts twice.",
         found=found,
         units=table.height,
+        lot_pvalue=randomization_pvalue(value, treated, lots, difference_in_ratios(size)),
     )

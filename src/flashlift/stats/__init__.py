@@ -2,6 +2,8 @@
 
 - `moments`: sufficient statistics that merge with `+`
 - `comparison`: difference of means (Welch), covariate adjustment (CUPED), relative effect (delta method)
+- `totals`: effects on totals of units of very unequal size
+- `randomization`: tests and intervals from the lot alone
 - `power`: power, sample size, minimum detectable effect
 - `sandwich`: covariance of estimates from rows in clusters
 - `ratio_check`: sample-ratio mismatch

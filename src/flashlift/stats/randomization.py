@@ -14,7 +14,15 @@ from flashlift.domain import Estimate
 from flashlift.errors import InputError, InsufficientDataError
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["Lots", "Statistic", "blocked", "difference_in_means", "randomization_interval", "randomization_pvalue"]
+__all__ = [
+    "Lots",
+    "Statistic",
+    "blocked",
+    "difference_in_means",
+    "difference_in_ratios",
+    "randomization_interval",
+    "randomization_pvalue",
+]
 
 ENUMERATED = 10_000  # up to so many assignments all of them are used, so that the test is exact
 
@@ -62,6 +70,21 @@ def difference_in_means(assigned: FloatArray, outcome: FloatArray) -> FloatArray
     n_treated = assigned.sum(axis=1)
     treated = assigned @ outcome
     return np.asarray(treated / n_treated - (outcome.sum() - treated) / (assigned.shape[1] - n_treated))
+
+
+def difference_in_ratios(size: FloatArray) -> Statistic:
+    """Statistic: total per size of the treated less that of the others, in units of the mean size.
+
+    Args:
+        size: of each unit, known before the lot, above 0, (n,).
+    """
+
+    def statistic(assigned: FloatArray, outcome: FloatArray) -> FloatArray:
+        treated, whole = assigned @ outcome, assigned @ size
+        others = (outcome.sum() - treated) / (size.sum() - whole)
+        return np.asarray((treated / whole - others) * size.mean())
+
+    return statistic
 
 
 def randomization_pvalue(outcome: FloatArray, treated: FloatArray, lots: Lots, statistic: Statistic) -> float:
