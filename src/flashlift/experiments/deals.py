@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from flashlift.domain import Slot
 from flashlift.errors import InputError
 from flashlift.experiments.facts import Facts
 from flashlift.experiments.switchback import LEAST_WINDOWS
 from flashlift.protocols import FloatArray, IntArray
 
-__all__ = ["Deals", "deals_of", "items_of", "splittable", "too_few_windows"]
+__all__ = ["Deals", "by_start", "deals_of", "items_of", "splittable", "too_few_windows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,11 @@ class Deals:
         return np.unique(self.group, return_inverse=True)[1]
 
 
+def by_start(slots: tuple[Slot, ...]) -> list[Slot]:
+    """Windows in order of time."""
+    return sorted(slots, key=lambda slot: slot.start)
+
+
 def items_of(offers: pl.DataFrame | None) -> pl.DataFrame:
     """item_id, group, stock, expected of each item of the plan."""
     if offers is None:
@@ -63,7 +69,7 @@ def splittable(offers: pl.DataFrame) -> pl.DataFrame:
 def deals_of(facts: Facts) -> Deals:
     """Items with two units or more that run in every window; the others are left out."""
     table = items_of(facts.offers)
-    slots = [slot.slot_id for slot in sorted(facts.slots, key=lambda slot: slot.start)]
+    slots = [slot.slot_id for slot in by_start(facts.slots)]
     assert facts.offers is not None
     runs = (
         facts.offers.filter(pl.col("slot_id").is_in(slots), pl.col("expected_units") > 0.0)

@@ -14,7 +14,7 @@ from scipy.special import ndtr, ndtri
 from flashlift.domain import Campaign, Plan
 from flashlift.errors import InputError, InsufficientDataError
 from flashlift.experiments.allot import allot
-from flashlift.experiments.deals import Deals, deals_of, items_of, splittable, too_few_windows
+from flashlift.experiments.deals import Deals, by_start, deals_of, items_of, splittable, too_few_windows
 from flashlift.experiments.designed import Design, arms, guardrails
 from flashlift.experiments.facts import Facts, Kind, Lever, Rules
 from flashlift.experiments.paired_units import LEAST_UNITS, pair_by_size
@@ -178,11 +178,13 @@ def _switchback(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[st
     deals = deals_of(facts)
     slots = washed(facts.slots, rules.washout_hours)
     names = [slot.slot_id for slot in slots]
+    open_frac = np.array([new.hours / old.hours for new, old in zip(slots, by_start(facts.slots), strict=True)])
+    expected = deals.expected * open_frac
     clusters = ["all"] * len(deals.item) if facts.items_meet else deals.group
-    orders = balanced_orders(slots, deals.expected.sum(axis=0), rng=rng)
+    orders = balanced_orders(slots, expected.sum(axis=0), rng=rng)
     drawn = {one: orders[rng.integers(len(orders))] for one in sorted(set(clusters))}
     treated = np.stack([drawn[one] for one in clusters])
-    parts = arm_quotas(deals.stock.astype(np.int64), deals.expected, treated, rng=rng)
+    parts = arm_quotas(deals.stock.astype(np.int64), expected, treated, rng=rng)
     windows = pl.DataFrame(
         [
             (slot.slot_id, slot.start, slot.end, one, "treatment" if on else "control")
@@ -197,21 +199,23 @@ def _switchback(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[st
             "item_id": deals.item,
             "cluster": clusters,
             "group": deals.group,
-            "size": deals.expected.sum(axis=1),
+            "size": expected.sum(axis=1),
             "control": parts[:, 0],
             "treatment": parts[:, 1],
         }
     )
+    what = "price" if facts.lever is Lever.PRICE else "display"
     return {
-        "reason": "Switch windows between the two prices: nobody sees two prices for one item at once, and each arm "
-        "sells from its own quota, so that a cheap window cannot empty the shelf of a dear one.",
+        "reason": f"Switch windows between the two {what}s: nobody sees two of them for one item at once, and each arm "
+        "sells from its own quota, so that one window cannot empty the shelf of another.",
         "arms": arms(rules, even=True),
         "unit": "windows",
         "n_units": len(slots),
-        "estimand": "what the whole sale earns at the one price less what it earns at the other, all stock in one heap",
+        "estimand": f"what the whole sale earns with the one {what} less what it earns with the other, "
+        "all stock in one heap",
         "assumptions": (
-            "customers do not wait for the other price",
-            f"a price is forgotten {rules.washout_hours:g} hours after its window",
+            f"customers do not wait for the other {what}",
+            f"a {what} is forgotten {rules.washout_hours:g} hours after its window",
             "sales after the last window are left out alike",
         ),
         "windows": windows,

@@ -146,7 +146,7 @@ class Design:
             clusters = self.windows["cluster"].n_unique()
             together = "all items together" if clusters == 1 else f"{clusters} groups, each in an order of its own"
             told.append(
-                f"{self.windows['slot_id'].n_unique()} windows switch between the prices in an order drawn by lot, "
+                f"{self.windows['slot_id'].n_unique()} windows switch in an order drawn by lot, "
                 f"{together}; for {self.washout_hours:g} hours before each window nothing is sold."
             )
         if self.quotas is not None:
@@ -166,13 +166,14 @@ class Design:
     def _resolution(self) -> list[str]:
         seen = self.resolution
         if seen is None:
-            return ["How small an effect it would see is not known: the log holds no sales in these windows."]
-        per = self.unit in {"customers"}
+            return ["How small an effect it would see is not known: no past sales in these windows were given."]
+        per = self.unit == "customers"
+        over = f" summed over {self.window_days:g} days" if per else " of the sale's windows"
         figure = seen.minimum_effect / self.n_units if per else seen.minimum_effect
         relative = "" if seen.minimum_effect_frac is None else f" ({seen.minimum_effect_frac:.1%} of its usual value)"
         text = (
-            f"With {self.n_units:,} {self.unit}, {self.arms['treatment']:.0%} of them in treatment, and {self.metric} "
-            f"summed over {self.window_days:g} days, the test detects a difference of {figure:,.3g} "
+            f"With {self.n_units:,} {self.unit}, {self.arms['treatment']:.0%} of them in treatment, and {self.metric}"
+            f"{over}, the test detects a difference of {figure:,.3g} "
             f"{'per customer' if per else 'over the sale'}{relative} with {self.target_power:.0%} probability at a "
             f"false-positive rate of {self.alpha:.0%}"
         )
