@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
-from math import ceil
 from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.special import ndtr, ndtri
 
 from flashlift.domain import Campaign, Plan
 from flashlift.errors import InputError, InsufficientDataError
 from flashlift.experiments.allot import allot
-from flashlift.experiments.deals import Deals, by_start, deals_of, items_of, splittable, too_few_windows
+from flashlift.experiments.deals import by_start, deals_of, items_of, splittable, too_few_windows
+from flashlift.experiments.design_power import at_forecast, of_customers, of_units, of_windows, resolved
 from flashlift.experiments.designed import Design, arms, guardrails
 from flashlift.experiments.facts import Facts, Kind, Lever, Rules
 from flashlift.experiments.paired_units import LEAST_UNITS, pair_by_size
-from flashlift.experiments.planned_power import (
-    Resolution,
-    by_customer,
-    by_unit,
-    by_window,
-    customer_effect,
-    needed,
-    past_cube,
-    resolve,
-    total_effect,
-    usual_unit_test,
-    usual_window_test,
-)
+from flashlift.experiments.planned_power import by_unit, usual_unit_test
 from flashlift.experiments.switchback import arm_quotas, balanced_orders, washed
 from flashlift.protocols import DemandDraws, FloatArray
-from flashlift.stats.moments import Moments
 
 __all__ = ["design", "refusals", "sell_out_probability"]
 
@@ -89,7 +74,7 @@ def design(facts: Facts, rules: Rules | None = None, *, wanted: Kind | None = No
         window_days=facts.window_days,
         expected_effect=facts.expected_effect,
         **made,
-        **_at_forecast(made, facts, rules),
+        **at_forecast(made, facts, rules),
     )
 
 
@@ -144,7 +129,7 @@ def _customers(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[str
         "n_units": facts.customers.height,
         "estimand": "the average difference that the sale makes to a customer in the test",
         "assumptions": ("customers were assigned by lot", "what one is shown does not change what another buys"),
-        "resolution": _of_customers(facts, rules, rng),
+        "resolution": of_customers(facts, rules, rng),
     }
 
 
@@ -222,7 +207,7 @@ def _switchback(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[st
         "quotas": quotas,
         "washout_hours": rules.washout_hours,
         "left_out": deals.left_out,
-        "resolution": _of_windows(facts, rules, deals, names, orders, rng),
+        "resolution": of_windows(facts, rules, deals, names, orders, rng),
     }
 
 
@@ -245,7 +230,7 @@ def _items(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[str, An
         "estimand": "the effect on all items of the sale together",
         "assumptions": (meet, "the forecast was made before the lot was drawn"),
         "units": sizes.with_columns(variant=_variants(treated)),
-        "resolution": _of_units(facts, rules, unit, rng),
+        "resolution": of_units(facts, rules, unit, rng),
     }
 
 
@@ -265,73 +250,8 @@ def _clusters(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[str,
         "units": pl.DataFrame(
             {facts.cluster: sizes[facts.cluster], "size": size, "variant": _variants(pair_by_size(size, rng=rng))}
         ),
-        "resolution": _resolved(by_unit(weekly), usual_unit_test(weekly, rng), float(weekly[:, 1].sum()), rules, rng),
+        "resolution": resolved(by_unit(weekly), usual_unit_test(weekly, rng), float(weekly[:, 1].sum()), rules, rng),
     }
-
-
-def _of_customers(facts: Facts, rules: Rules, rng: np.random.Generator) -> Resolution:
-    metric, covariate = (facts.customers[name].cast(pl.Float64).to_numpy() for name in ("metric", "covariate"))
-    history = Moments.of(metric, covariate)
-    smallest = customer_effect(history, rules.treatment_frac, rules.alpha, rules.target_power)
-    return resolve(
-        by_customer(metric, covariate, rules.treatment_frac),
-        baseline=float(metric.sum()),
-        minimum_effect=smallest * history.count,
-        alpha=rules.alpha,
-        target_power=rules.target_power,
-        runs=rules.runs,
-        rng=rng,
-        variance_reduction_frac=history.correlation**2,
-    )
-
-
-def _of_windows(
-    facts: Facts, rules: Rules, deals: Deals, slots: Sequence[str], orders: FloatArray, rng: np.random.Generator
-) -> Resolution | None:
-    if facts.past is None:
-        return None
-    cube = past_cube(facts.past, deals.item, list(slots))
-    if cube.sum() <= 0.0:
-        return None
-    trial = by_window(cube, deals.number, orders)
-    return _resolved(trial, usual_window_test(cube, deals.number, orders), float(cube[:, :, -1].sum()), rules, rng)
-
-
-def _of_units(facts: Facts, rules: Rules, unit: str, rng: np.random.Generator) -> Resolution | None:
-    if facts.past is None or facts.past["week"].n_unique() < 2:
-        return None
-    table = items_of(facts.offers).select("item_id", "group").sort("item_id")
-    cube = past_cube(facts.past, table["item_id"].to_list(), facts.past["slot_id"].unique().to_list()).sum(axis=1)
-    if cube.sum() <= 0.0:
-        return None
-    names = table["group"] if unit == "group" else table["item_id"]
-    weekly = np.zeros((names.n_unique(), cube.shape[1]))
-    np.add.at(weekly, np.unique(names, return_inverse=True)[1], cube)
-    return _resolved(by_unit(weekly), usual_unit_test(weekly, rng), float(weekly[:, -1].sum()), rules, rng)
-
-
-def _resolved(trial: Any, usual: Any, baseline: float, rules: Rules, rng: np.random.Generator) -> Resolution:
-    return resolve(
-        trial,
-        baseline=baseline,
-        minimum_effect=total_effect(usual, rules.alpha, rules.target_power),
-        alpha=rules.alpha,
-        target_power=rules.target_power,
-        runs=rules.runs,
-        rng=rng,
-    )
-
-
-def _at_forecast(made: dict[str, Any], facts: Facts, rules: Rules) -> dict[str, Any]:
-    """Power at the forecast effect, and what would be needed; errors fall with the root of the units."""
-    seen, effect = made["resolution"], facts.expected_effect
-    if seen is None or effect is None or effect <= 0.0 or seen.minimum_effect <= 0.0:
-        return {}
-    upper = float(ndtri(1.0 - rules.alpha / 2.0))
-    error = seen.minimum_effect / (upper + float(ndtri(rules.target_power)))
-    chance = float(ndtr(effect / error - upper) + ndtr(-effect / error - upper))
-    count = needed(made["n_units"], seen.minimum_effect, effect)
-    return {"power_at_forecast": chance, "needed": count, "needed_sales": ceil(count / made["n_units"])}
 
 
 def _variants(treated: FloatArray) -> pl.Series:
