@@ -168,7 +168,10 @@ Why each design errs where it errs:
   they say. It is the design for sales with fewer than four windows, and it says so.
 
 A customer split of a price shows two prices for one item at a moment. It stands here for any lever of this strength
-that works on customers, such as a coupon or a ranking; `design()` offers it for these alone.
+that works on customers, such as a coupon or a ranking; `design()` offers it for these alone. Where stock is plentiful
+its usual interval (Welch's t on customers) holds the truth of its own sale. It does not know that the demand of items
+differs from sale to sale, so it holds the mean over sales less often, in one world much less; the analysis of a
+stock-split (`experiments.stock_split`) knows.
 
 ![bias of each design](images/experiment_truth.png)
 """
