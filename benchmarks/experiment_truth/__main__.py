@@ -1,7 +1,7 @@
 """Which designs of a test tell the truth about a price when stock is limited?
 
-python -m benchmarks.experiment_truth               every world, stock at 0.5, 1 and 3 times demand; resumes
-python -m benchmarks.experiment_truth --reduced     fewer replicates; under three minutes on two cores
+python -m benchmarks.experiment_truth               every world, stock at 0.5, 1 and 3 times demand; half an hour
+python -m benchmarks.experiment_truth --reduced     fewer replicates; some two minutes
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.experiment_truth.block import Size
 from benchmarks.experiment_truth.page import chart, markdown, table
-from benchmarks.experiment_truth.study import Task, folder_of, run
+from benchmarks.experiment_truth.study import STOCKS, Task, folder_of, run
 from flashlift import market
 
 ROOT = Path(__file__).parents[2]
 OUT = Path(__file__).parents[1] / "out" / "experiment_truth"
-STOCKS = (0.5, 1.0, 3.0)
 WORLDS = tuple(world for world in market.WORLDS if world != "sell_outs")  # the study sets the stock itself
 
 
@@ -28,21 +27,16 @@ def main() -> int:
     """Run what is missing, then print the table; the full study also writes page and chart."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiment_truth", description=__doc__)
     parser.add_argument("--worlds", default=",".join(WORLDS), help="worlds, separated by commas")
-    parser.add_argument("--reduced", action="store_true", help="four small blocks instead of forty")
-    parser.add_argument("--workers", type=int, default=2, help="processes, one thread each")
+    parser.add_argument("--reduced", action="store_true", help="two small blocks")
+    parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     args = parser.parse_args()
     worlds = args.worlds.split(",")
     if unknown := [world for world in worlds if world not in WORLDS]:
         parser.error(f"there is no world {unknown[0]!r} here; choose from {', '.join(WORLDS)}")
-    size = Size(n_blocks=4, n_futures=5, n_deals=60, n_items=120, n_customers=4_000) if args.reduced else Size()
+    size = Size(n_blocks=2, n_futures=20, n_deals=60, n_items=120, n_customers=4_000) if args.reduced else Size()
     folder, blocks = folder_of(OUT, size), range(size.n_blocks)
     try:
-        _run(
-            [Task(world=w, stock=s, block=b) for b in blocks for w in worlds for s in STOCKS],
-            size,
-            folder,
-            args.workers,
-        )
+        _run([Task(world=w, block=b) for b in blocks for w in worlds], size, folder, args.workers)
     except KeyboardInterrupt:
         print("Stopped. The same command goes on from here.")
         return 130

@@ -1,10 +1,11 @@
-"""One block of replicates: a shop, a sale of limited stock, some futures, and the customers who live in them."""
+"""One block of replicates: a shop, a sale, some futures, what is wanted in them at each price, and shelves to empty."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -14,15 +15,29 @@ from flashlift import market
 from flashlift.domain import Costs, Offer, Slot
 from flashlift.market import SimulatedShop, Stage
 from flashlift.protocols import FloatArray, IntArray
-from flashlift.stats.comparison import Comparison
+from flashlift.stats.totals import TotalEffect
 
-__all__ = ["CONTROL", "TREATMENT", "Block", "Design", "Measured", "Size", "make_block"]
+__all__ = [
+    "CONTROL",
+    "TREATMENT",
+    "Block",
+    "Design",
+    "Measured",
+    "Sale",
+    "Size",
+    "allotted",
+    "make_block",
+    "returned",
+    "sold",
+]
 
 CONTROL = 0.3  # discount of the control arm
 TREATMENT = 1.0 - (1.0 - CONTROL) * 1.25  # the same deals at a price 25 % higher
 DAYS, HOURS = (1, 2, 3, 4), (9, 12, 15, 18)
 WINDOW_HOURS = 2
 PLENTY = 10**7
+ITEM_ERROR, CELL_ERROR = 0.3, 0.1  # standard deviations of the log error of the forecast: of an item, of its windows
+UNUSED = 1  # seed of the futures behind the forecast, in which no replicate lives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +49,7 @@ class Size:
         n_deals: of these, the best sellers, in the sale.
         n_customers: customers.
         n_events: sets how much is sold.
-        n_blocks: blocks of replicates, each with a randomization of windows and items of its own.
+        n_blocks: blocks of replicates.
         n_futures: replicates in a block.
     """
 
@@ -42,13 +57,13 @@ class Size:
     n_deals: int = 100
     n_customers: int = 10_000
     n_events: int = 9_000_000
-    n_blocks: int = 40
-    n_futures: int = 10
+    n_blocks: int = 14
+    n_futures: int = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What a test says, one entry per replicate; money is revenue of the whole sale, all customers.
+    """What a test says, one entry per replicate; money is net revenue of the whole sale, all customers.
 
     Args:
         effect: estimated revenue at the treatment price less revenue at the control price.
@@ -60,13 +75,13 @@ class Measured:
     ci_upper: FloatArray
 
     @classmethod
-    def of(cls, comparisons: Sequence[Comparison], scale: float) -> Measured:
-        """From differences of means, `scale` units each."""
-        effects = [one.effect for one in comparisons]
+    def of(cls, found: Sequence[TotalEffect]) -> Measured:
+        """From effects on totals."""
+        effects = [one.effect for one in found]
         return cls(
-            effect=scale * np.array([one.value for one in effects]),
-            ci_lower=scale * np.array([one.ci_lower for one in effects]),
-            ci_upper=scale * np.array([one.ci_upper for one in effects]),
+            effect=np.array([one.value for one in effects]),
+            ci_lower=np.array([one.ci_lower for one in effects]),
+            ci_upper=np.array([one.ci_upper for one in effects]),
         )
 
     @classmethod
@@ -78,16 +93,6 @@ class Measured:
         return cls(effect=scale * effect, ci_lower=scale * (effect - half), ci_upper=scale * (effect + half))
 
 
-class Design(Protocol):
-    """A file in `designs`."""
-
-    NAME: str
-
-    def measure(self, block: Block, control: float, treatment: float, *, rng: np.random.Generator) -> Measured:
-        """Run the test in every future of the block, with these discounts in its arms, and analyze it."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Block:
     """A sale on the eve of its test.
@@ -96,60 +101,81 @@ class Block:
         shop: the shop.
         slots: windows of the sale; every deal runs in every window.
         deals: row numbers of the deals, the best seller first.
-        stage: futures, with what is allotted to the sale as stock.
-        expected: expected units of each deal in each window at the control price, stock unlimited, (n_deals, n_slots).
+        group: product type of each deal, numbered from 0, within which deals may compete.
+        stage: futures, with stock without end.
+        expected: mean units of each deal in each window at the control price, (n_deals, n_slots).
+        forecast: the same as the shop believes it to be.
+        wanted: discount -> units that customers want of each deal in each window if all deals run at it,
+            (n_deals, n_slots, n_futures).
+        mixed: what `want` was asked for.
     """
 
     shop: SimulatedShop
     slots: tuple[Slot, ...]
     deals: IntArray
+    group: IntArray
     stage: Stage
     expected: FloatArray
+    forecast: FloatArray
+    wanted: dict[float, FloatArray]
+    mixed: dict[bytes, FloatArray] = field(default_factory=dict)
+
+    def want(self, discount: FloatArray) -> FloatArray:
+        """Units wanted where each deal runs at its own discount, (n_deals,), so that arms meet in the windows."""
+        key = discount.tobytes()
+        if key not in self.mixed:  # the same for every level of stock
+            self.mixed[key] = _want(self.stage, self.shop, self.slots, self.deals, discount)
+        return self.mixed[key]
+
+    def price(self, discount: FloatArray | float) -> FloatArray:
+        """Price of each deal, (n_deals,)."""
+        return self.shop.items.price(np.broadcast_to(discount, self.deals.shape), self.deals)
 
     @property
-    def allotted(self) -> IntArray:
-        """Units allotted to the sale, (n_deals,)."""
-        return self.stage.stock[self.deals]
-
-    def offers(self, discount: FloatArray | float, quota: IntArray | int = PLENTY) -> list[Offer]:
-        """Every deal in every window; `discount` and `quota` broadcast to (n_deals, n_slots)."""
-        shape = (len(self.deals), len(self.slots))
-        cut, most = np.broadcast_to(discount, shape), np.broadcast_to(quota, shape)
-        price = self.shop.items.price(cut, np.repeat(self.deals[:, None], shape[1], axis=1))
-        return [
-            Offer(
-                item_id=f"i{row}",
-                slot_id=slot.slot_id,
-                discount_frac=float(cut[d, s]),
-                price=float(price[d, s]),
-                quota=int(most[d, s]),
-                expected_units=0.0,
-                expected_value=0.0,
-            )
-            for d, row in enumerate(self.deals)
-            for s, slot in enumerate(self.slots)
-        ]
-
-    def revenue(self, offers: Sequence[Offer], stage: Stage | None = None) -> FloatArray:
-        """Revenue of the offers, as `offers` made them, (n_deals, n_slots, n_futures)."""
-        played = (stage or self.stage).play(offers, Costs())
-        money = played.sold * played.price[:, None]
-        return np.asarray(money.reshape(len(self.deals), len(self.slots), -1))
+    def size(self) -> FloatArray:
+        """Forecast revenue of each deal at the control price, (n_deals,)."""
+        return self.forecast.sum(axis=1) * self.price(CONTROL)
 
 
-def make_block(world: str, stock: float, number: int, size: Size) -> Block:
-    """The same shop for all blocks of a world; futures of its own for each.
+@dataclass(frozen=True, kw_only=True)
+class Sale:
+    """A block with the stock that is allotted to each deal, (n_deals,), and the discounts of the arms of its test."""
 
-    Args:
-        world: name of the world.
-        stock: units allotted to each deal, as a multiple of its expected demand at the control price.
-        number: of the block.
-        size: of the study.
-    """
-    config = market.MarketConfig(
-        world=world, n_events=size.n_events, n_items=size.n_items, n_customers=size.n_customers, new_item_frac=0.0
-    )
-    shop = market.simulate(config, seed=0)
+    block: Block
+    stock: IntArray
+    control: float
+    treatment: float
+
+    @property
+    def arms(self) -> tuple[float, float]:
+        """Discounts in control and treatment."""
+        return self.control, self.treatment
+
+
+class Design(Protocol):
+    """A file in `designs`."""
+
+    NAME: str
+
+    def measure(self, sale: Sale, *, rng: np.random.Generator) -> Measured:
+        """Run the test in every future of the block and analyze it."""
+        ...
+
+
+def sold(wanted: FloatArray, stock: IntArray | FloatArray) -> FloatArray:
+    """What windows (n, n_slots, ...) sell, one after the other, from one heap of each item (n,)."""
+    heap = np.asarray(stock).reshape(-1, *[1] * (wanted.ndim - 1))
+    return np.asarray(np.diff(np.minimum(wanted.cumsum(axis=1), heap), axis=1, prepend=0.0))
+
+
+def returned(discount: FloatArray | float) -> FloatArray:
+    """Share of units that come back for a full refund: what is bought for its price alone is kept less often."""
+    return np.asarray(0.05 + 0.2 * np.asarray(discount))
+
+
+def make_block(world: str, number: int, size: Size) -> Block:
+    """The same shop for all blocks of a world; futures of its own for each."""
+    shop = _shop(world, size)
     slots = tuple(
         Slot(slot_id=f"day{d}-{h}h", start=start, end=start + timedelta(hours=WINDOW_HOURS), positions=size.n_deals)
         for d in DAYS
@@ -157,17 +183,57 @@ def make_block(world: str, stock: float, number: int, size: Size) -> Block:
         for start in [shop.now + timedelta(days=d, hours=h)]
     )
     deals = np.argsort(-shop.items.rate, kind="stable")[: size.n_deals]
-    expected = _expected(shop, slots, deals)
-    heap = np.zeros(size.n_items, dtype=np.int64)
-    heap[deals] = np.maximum(np.rint(stock * expected.sum(axis=1)), 2)  # one for each arm of a split
-    stage = replace(shop.futures(slots, size.n_futures, seed=1000 + number), stock=heap)
-    return Block(shop=shop, slots=slots, deals=deals, stage=stage, expected=expected)
+    expected = np.maximum(_want(_stage(shop, slots, 40, UNUSED), shop, slots, deals, CONTROL).mean(axis=2), 1e-3)
+    rng = np.random.default_rng((number, size.n_deals))
+    errors = rng.normal(0.0, ITEM_ERROR, (len(deals), 1)) + rng.normal(0.0, CELL_ERROR, expected.shape)
+    stage = _stage(shop, slots, size.n_futures, 1000 + number)
+    return Block(
+        shop=shop,
+        slots=slots,
+        deals=deals,
+        group=np.unique(shop.items.group[deals], return_inverse=True)[1],
+        stage=stage,
+        expected=expected,
+        forecast=expected * np.exp(errors),
+        wanted={cut: _want(stage, shop, slots, deals, cut) for cut in (CONTROL, TREATMENT)},
+    )
 
 
-def _expected(shop: SimulatedShop, slots: tuple[Slot, ...], deals: IntArray) -> FloatArray:
-    """Mean units of each deal in each window over futures that no replicate uses."""
-    stage = shop.futures(slots, 40, seed=1)
-    rich = replace(stage, stock=np.full_like(stage.stock, PLENTY))
-    block = Block(shop=shop, slots=slots, deals=deals, stage=rich, expected=np.zeros((len(deals), len(slots))))
-    sold = rich.play(block.offers(CONTROL), Costs()).sold.mean(axis=1)
-    return np.asarray(sold.reshape(len(deals), len(slots)))
+def allotted(block: Block, stock: float) -> IntArray:
+    """Stock of each deal, as a multiple of its mean demand at the control price; at least one unit for each arm."""
+    return np.maximum(np.rint(stock * block.expected.sum(axis=1)), 2).astype(np.int64)
+
+
+@cache
+def _shop(world: str, size: Size) -> SimulatedShop:
+    config = market.MarketConfig(
+        world=world, n_events=size.n_events, n_items=size.n_items, n_customers=size.n_customers, new_item_frac=0.0
+    )
+    return market.simulate(config, seed=0)
+
+
+def _stage(shop: SimulatedShop, slots: tuple[Slot, ...], n_futures: int, seed: int) -> Stage:
+    stage = shop.futures(slots, n_futures, seed=seed)
+    return replace(stage, stock=np.full_like(stage.stock, PLENTY))
+
+
+def _want(
+    stage: Stage, shop: SimulatedShop, slots: tuple[Slot, ...], deals: IntArray, discount: FloatArray | float
+) -> FloatArray:
+    """Units sold without any bound, (n_deals, n_slots, n_futures)."""
+    cut = np.broadcast_to(discount, deals.shape)
+    price = shop.items.price(cut, deals)
+    offers = [
+        Offer(
+            item_id=f"i{row}",
+            slot_id=slot.slot_id,
+            discount_frac=float(cut[d]),
+            price=float(price[d]),
+            quota=PLENTY,
+            expected_units=0.0,
+            expected_value=0.0,
+        )
+        for d, row in enumerate(deals)
+        for slot in slots
+    ]
+    return np.asarray(stage.play(offers, Costs()).sold.reshape(len(deals), len(slots), -1))

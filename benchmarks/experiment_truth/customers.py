@@ -1,55 +1,82 @@
-"""A split of the customers: who is in which arm, what each of them spends, and what the usual analysis makes of it."""
+"""A split of the customers: who is in which arm, what each arm wants, and who of them gets the units."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
-from benchmarks.experiment_truth.block import Block, Measured
-from flashlift.domain import Costs
-from flashlift.market import Arm, Forward, Stock
+from benchmarks.experiment_truth.block import Block, Sale, returned
 from flashlift.protocols import FloatArray, IntArray
-from flashlift.stats.comparison import compare
-from flashlift.stats.moments import Moments
 
-__all__ = ["split_customers"]
+__all__ = ["Bought", "bought", "split"]
 
 
-def split_customers(
-    block: Block, control: float, treatment: float, *, stock: Stock, rng: np.random.Generator
-) -> Measured:
-    """Half of the customers see one price and half the other; revenue per customer is compared by Welch's t.
+@dataclass(frozen=True, kw_only=True)
+class Bought:
+    """Sales and refunds of one replicate: row numbers of customer and deal, and money."""
 
-    The arms of every replicate are drawn anew, and demand comes from the customers who are in them. The effect is
-    stated for all customers: their number x the difference of means.
+    customer: IntArray
+    item: IntArray
+    value: FloatArray
+
+
+def split(sale: Sale, rng: np.random.Generator) -> Iterator[tuple[int, FloatArray, list[FloatArray]]]:
+    """Future, 1 for customers in treatment, and what the customers of each arm want, (n_deals, n_slots).
+
+    Half of the customers are in each arm, drawn anew for every future; an arm wants what its own customers want at its
+    own price.
     """
-    shop, n_futures = block.shop, block.stage.futures.n_futures
-    people = shop.customers
-    arm_of = rng.integers(2, size=(n_futures, len(people.frame)))
-    held = np.stack([people.demand_share(shop.items.category, arm, 2) for arm in arm_of], axis=2)
-    arms = [
-        Arm(name=name, share=0.5, offers=tuple(block.offers(discount, block.allotted[:, None])))
-        for name, discount in (("control", control), ("treatment", treatment))
-    ]
-    played = block.stage.play_arms(arms, Costs(), stock=stock, demand_share=held)
-    comparisons = []
-    for k, arm in enumerate(arm_of):
-        spent = _spent(block, played, k, arm, rng)
-        comparisons.append(compare(Moments.of(spent[arm == 0]), Moments.of(spent[arm == 1])))
-    return Measured.of(comparisons, scale=float(len(people.frame)))
-
-
-def _spent(block: Block, played: Forward, future: int, arm: IntArray, rng: np.random.Generator) -> FloatArray:
-    """Revenue of each customer in one future: every unit goes to a customer of its arm, by activity and taste."""
+    block = sale.block
     people, category = block.shop.customers, block.shop.items.category
-    units = played.sold[:, future].astype(np.int64)
-    spent = np.zeros(len(arm))
-    for a in (0, 1):
-        members = np.flatnonzero(arm == a)
+    n = len(people.frame)
+    for future in range(block.stage.futures.n_futures):
+        treated = np.zeros(n)
+        treated[rng.permutation(n)[: n // 2]] = 1.0
+        held = people.demand_share(category, treated.astype(np.int64), 2)[:, block.deals]
+        yield (
+            future,
+            treated,
+            [
+                rng.binomial(block.wanted[cut][:, :, future].astype(np.int64), share[:, None]).astype(np.float64)
+                for cut, share in zip(sale.arms, held, strict=True)
+            ],
+        )
+
+
+def bought(sale: Sale, units: list[FloatArray], treated: FloatArray, rng: np.random.Generator) -> Bought:
+    """Give the units of each arm, (n_deals,), to its customers by activity and taste; some are sent back."""
+    block = sale.block
+    people, category = block.shop.customers, block.shop.items.category[block.deals]
+    parts: list[Bought] = []
+    for a, cut in enumerate(sale.arms):
+        members, price = np.flatnonzero(treated == a), block.price(cut)
         weight = (people.activity[:, None] * people.taste)[members]
-        for c in np.unique(category[block.deals]):
-            mine = np.flatnonzero((played.arm == a) & (category[played.item] == c))
-            price = np.repeat(played.price[mine], units[mine])
+        for c in np.unique(category):
+            mine = np.flatnonzero(category == c)
+            item = np.repeat(mine, units[a][mine].astype(np.int64))
             ladder = weight[:, c].cumsum()
-            buyer = np.searchsorted(ladder, rng.random(len(price)) * ladder[-1], side="right")
-            spent[members] += np.bincount(buyer.clip(0, len(members) - 1), price, minlength=len(members))
-    return spent
+            place = np.searchsorted(ladder, rng.random(len(item)) * ladder[-1], side="right")
+            parts.append(_with_refunds(members[place.clip(0, len(members) - 1)], item, price[item], cut, rng))
+    return Bought(
+        customer=np.concatenate([one.customer for one in parts]),
+        item=np.concatenate([one.item for one in parts]),
+        value=np.concatenate([one.value for one in parts]),
+    )
+
+
+def _with_refunds(
+    customer: IntArray, item: IntArray, value: FloatArray, cut: float, rng: np.random.Generator
+) -> Bought:
+    back = rng.random(len(item)) < returned(cut)
+    return Bought(
+        customer=np.concatenate([customer, customer[back]]),
+        item=np.concatenate([item, item[back]]),
+        value=np.concatenate([value, -value[back]]),
+    )
+
+
+def n_customers(block: Block) -> int:
+    """Customers of the shop."""
+    return len(block.shop.customers.frame)

@@ -18,24 +18,37 @@ from typing import Any, cast
 import numpy as np
 
 from benchmarks.experiment_truth import designs
-from benchmarks.experiment_truth.block import CONTROL, TREATMENT, Block, Design, Size, make_block
+from benchmarks.experiment_truth.block import (
+    CONTROL,
+    TREATMENT,
+    Block,
+    Design,
+    Sale,
+    Size,
+    allotted,
+    make_block,
+    returned,
+    sold,
+)
 from benchmarks.worlds_code import market_code, world_code
 
-__all__ = ["Task", "designs_found", "folder_of", "load", "run"]
+__all__ = ["STOCKS", "Task", "designs_found", "folder_of", "load", "run"]
 
+STOCKS = (0.5, 1.0, 3.0)  # multiples of the demand expected at the control price
+COMPARED = ("customer_shared", "switchback", "window_quotas", "item_randomized")  # designs that nobody should choose
+COMPARED_BLOCKS = 6  # of which fewer replicates tell enough
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One block of one world at one level of stock."""
+    """One block of one world, at every level of stock."""
 
     world: str
-    stock: float
     block: int
 
     def path(self, folder: Path) -> Path:
-        return folder / f"{self.world}-{world_code(self.world)[:8]}-{self.stock:g}-{self.block}.json"
+        return folder / f"{self.world}-{world_code(self.world)[:8]}-{self.block}.json"
 
 
 def designs_found() -> dict[str, Design]:
@@ -52,7 +65,7 @@ def folder_of(out: Path, size: Size) -> Path:
 
 
 def load(task: Task, folder: Path) -> dict[str, Any] | None:
-    """What is kept of a task: `truth` and, by design, `ab` and `aa`; None where there is nothing."""
+    """What is kept of a task: `truth` and every design, by level of stock; None where there is nothing."""
     path = task.path(folder)
     return cast("dict[str, Any]", json.loads(path.read_text())) if path.exists() else None
 
@@ -79,30 +92,41 @@ def _leave_interrupts_to_the_parent() -> None:
 
 def _work(task: Task, size: Size, folder: Path) -> None:
     kept = load(task, folder) or {}
-    known = designs_found()
+    late = task.block >= COMPARED_BLOCKS
+    known = {name: one for name, one in designs_found().items() if not (late and name in COMPARED)}
     missing = {name: design for name, design in known.items() if name not in kept}
     if not missing and "truth" in kept:
         return
-    block = make_block(task.world, task.stock, task.block, size)
+    block = make_block(task.world, task.block, size)
     if "truth" not in kept:
-        kept["truth"] = _truth(block)
+        kept["truth"] = {f"{stock:g}": _truth(block, stock) for stock in STOCKS}
     for name, design in missing.items():
         kept[name] = {
-            kind: _measure(design, block, treatment, name, kind, task.block)
-            for kind, treatment in (("ab", TREATMENT), ("aa", CONTROL))
+            f"{stock:g}": {
+                kind: _measure(design, block, stock, treatment, f"{name} {kind}")
+                for kind, treatment in (("ab", TREATMENT), ("aa", CONTROL))
+            }
+            for stock in STOCKS
         }
     draft = task.path(folder).with_suffix(".tmp")
     draft.write_text(json.dumps(kept))
     draft.replace(task.path(folder))
 
 
-def _truth(block: Block) -> dict[str, list[float]]:
-    """Revenue if all customers and windows have the control price, and if all have the treatment price, by future."""
+def _truth(block: Block, stock: float) -> dict[str, list[float]]:
+    """Net revenue, by future, if all customers and windows have the one price, or the other; all stock in one heap."""
     arms = {"control": CONTROL, "treatment": TREATMENT}
-    return {name: block.revenue(block.offers(cut)).sum(axis=(0, 1)).tolist() for name, cut in arms.items()}
+    return {
+        name: (
+            (sold(block.wanted[cut], allotted(block, stock)).sum(axis=1) * block.price(cut)[:, None]).sum(axis=0)
+            * (1.0 - returned(cut))
+        ).tolist()
+        for name, cut in arms.items()
+    }
 
 
-def _measure(design: Design, block: Block, treatment: float, name: str, kind: str, number: int) -> dict[str, Any]:
-    rng = np.random.default_rng((number, *f"{name} {kind}".encode()))
-    found = design.measure(block, CONTROL, treatment, rng=rng)
+def _measure(design: Design, block: Block, stock: float, treatment: float, told: str) -> dict[str, Any]:
+    rng = np.random.default_rng((block.stage.seed, *told.encode()))
+    sale = Sale(block=block, stock=allotted(block, stock), control=CONTROL, treatment=treatment)
+    found = design.measure(sale, rng=rng)
     return {field: getattr(found, field).tolist() for field in ("effect", "ci_lower", "ci_upper")}

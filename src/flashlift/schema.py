@@ -155,6 +155,8 @@ class Exposures(dy.Schema):
     experiment = dy.String(nullable=True)
     variant = dy.String(nullable=True)
     propensity = dy.Float64(nullable=True, min_exclusive=0.0, max=1.0)
+    stock_left = dy.Int64(nullable=True, min=0)  # units of the offer that were left when it was shown
+    model_version = dy.String(nullable=True)  # of what chose it
 
 
 class Rejected(dy.Schema):

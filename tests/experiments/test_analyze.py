@@ -233,7 +233,7 @@ def test_missing_columns_and_mixed_shards_are_refused() -> None:
 
 
 def test_examples_in_docstrings() -> None:
-    assert [doctest.testmod(module) for module in (assign, metric)] == [(0, 2), (0, 1)]
+    assert [doctest.testmod(module) for module in (assign, metric)] == [(0, 4), (0, 1)]
 
 
 def real(name: str) -> pl.DataFrame:

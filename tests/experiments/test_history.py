@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from flashlift.domain import Slot
 from flashlift.errors import InputError, InsufficientDataError
-from flashlift.experiments import customer_history
+from flashlift.experiments import customer_history, window_history
 from flashlift.experiments.history import COVARIATE_DAYS
 from flashlift.schema import EVENT_KINDS
 
@@ -80,3 +81,44 @@ def test_refusals() -> None:
         customer_history(events.lazy(), end=END, window_days=300)
     with pytest.raises(InsufficientDataError, match="known price"):
         customer_history(events.with_columns(price=pl.lit(None, pl.Float64)).lazy(), end=END, window_days=30)
+
+
+def sale_slots() -> list[Slot]:
+    """Two windows of four hours in the week after the log, of which one begins before its last day of the week."""
+    starts = (END + timedelta(days=2, hours=20), END + timedelta(days=5, hours=8))
+    return [
+        Slot(slot_id=f"s{k}", start=start, end=start + timedelta(hours=40), positions=1)
+        for k, start in enumerate(starts)
+    ]
+
+
+def test_windows_of_weeks_before_agree_with_a_plain_loop() -> None:
+    events, slots = log(), sale_slots()
+    found = window_history(events.lazy(), slots, end=END, weeks=5, unit_costs=COSTS)
+    expected: dict[tuple[str, str, int], float] = {}
+    costs = dict(COSTS.iter_rows())
+    for row in events.iter_rows(named=True):
+        money = {"purchase": 1.0, "refund": -1.0}.get(row["event"])
+        if money is None or row["price"] is None:
+            continue
+        for slot in slots:
+            for week in range(1, 6):
+                back = timedelta(weeks=week)
+                if slot.start - back <= row["at"] < slot.end - back and row["at"] < END:
+                    key = (row["item_id"], slot.slot_id, week)
+                    gain = money * (row["price"] - costs[row["item_id"]]) * row["quantity"]
+                    expected[key] = expected.get(key, 0.0) + gain
+    told = {(i, s, w): m for i, s, w, m in found.select("item_id", "slot_id", "week", "metric").iter_rows()}
+    assert told.keys() == expected.keys()
+    assert len(told) > 10
+    for key, metric in told.items():
+        assert metric == pytest.approx(expected[key])
+
+
+def test_windows_that_cannot_be_looked_back_on() -> None:
+    with pytest.raises(InputError, match="no slots"):
+        window_history(log().lazy(), [], end=END)
+    with pytest.raises(InsufficientDataError, match="Nothing was sold"):
+        window_history(log().lazy(), sale_slots(), end=END - timedelta(days=3000))
+    with pytest.raises(InputError, match="without a unit cost"):
+        window_history(log().lazy(), sale_slots(), end=END, unit_costs=COSTS.head(1))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.experiment_truth.block import Block, Measured
-from benchmarks.experiment_truth.windows import assign, paired
+from benchmarks.experiment_truth.block import Measured, Sale, sold
+from benchmarks.experiment_truth.windows import assign, kept, paired, wanted_in
 
 NAME = "switchback, shared stock"
 
 
-def measure(block: Block, control: float, treatment: float, *, rng: np.random.Generator) -> Measured:
+def measure(sale: Sale, *, rng: np.random.Generator) -> Measured:
     """What a cheap window sells is missing in the next one."""
-    treated = assign(rng)
-    revenue = block.revenue(block.offers(control + (treatment - control) * treated))
-    return paired(revenue.sum(axis=0), treated)
+    revenue, orders = [], []
+    for future in range(sale.block.stage.futures.n_futures):
+        treated = assign(rng)
+        units = sold(wanted_in(sale, treated, future), sale.stock)
+        revenue.append(kept(sale, units, treated, rng).sum(axis=0))
+        orders.append(treated)
+    return paired(np.stack(revenue, axis=1), np.stack(orders, axis=1))

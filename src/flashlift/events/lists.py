@@ -40,6 +40,7 @@ _SOUND = {
     "lat": pl.col("lat").is_between(-90, 90),
     "lon": pl.col("lon").is_between(-180, 180),
     "propensity": (pl.col("propensity") > 0) & (pl.col("propensity") <= 1),
+    "stock_left": pl.col("stock_left") >= 0,
 }
 _RULES: Mapping[str, Mapping[str, pl.Expr]] = {
     "ties": {"self_tie": pl.col("customer_id") == pl.col("friend_id")},

@@ -1,213 +1,261 @@
-"""Which test proves this plan: what may be split, and how small an effect the split would see."""
+"""Which test proves this plan: what may be split, in which arms and with which stock, and what that would see."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from math import ceil, sqrt
+from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from flashlift.domain import Campaign, Plan
-from flashlift.errors import InputError
-from flashlift.protocols import DemandDraws
-from flashlift.stats.moments import Moments
-from flashlift.stats.power import minimum_detectable_effect, power, sample_size
+from flashlift.errors import InputError, InsufficientDataError
+from flashlift.experiments.allot import allot
+from flashlift.experiments.deals import by_start, deals_of, items_of, splittable, too_few_windows
+from flashlift.experiments.design_power import at_forecast, of_customers, of_units, of_windows, resolved
+from flashlift.experiments.designed import Design, arms, guardrails
+from flashlift.experiments.facts import Facts, Kind, Lever, Rules
+from flashlift.experiments.paired_units import LEAST_UNITS, pair_by_size
+from flashlift.experiments.planned_power import by_unit, usual_unit_test
+from flashlift.experiments.switchback import arm_quotas, balanced_orders, washed
+from flashlift.protocols import DemandDraws, FloatArray
 
-__all__ = ["Design", "Facts", "Lever", "Rules", "design", "sell_out_probability"]
-
-
-class Lever(StrEnum):
-    """What the test changes."""
-
-    DISPLAY = "display"  # who is shown the offers; prices are the same for all
-    PRICE = "price"  # the price itself
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a design depends on.
-
-    Args:
-        history: metric (and covariate) of the shop's customers, as `customer_history` finds them.
-        metric: what the metric is, in words, for example "contribution per customer (GBP)".
-        window_days: days over which the metric is summed: the sale and its aftermath.
-        sell_out_probability: share of the plan's units that are in offers which run out, in [0, 1].
-        expected_effect: forecast incremental profit of the whole sale, in the metric's unit; None: unknown.
-        lever: what the test changes.
-    """
-
-    history: Moments
-    metric: str
-    window_days: float
-    sell_out_probability: float
-    expected_effect: float | None = None
-    lever: Lever = Lever.DISPLAY
+__all__ = ["design", "refusals", "sell_out_probability"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How the test is judged.
+def design(facts: Facts, rules: Rules | None = None, *, wanted: Kind | None = None, rng: np.random.Generator) -> Design:
+    """Choose the test and draw its lots.
+
+    Where the lever is what customers see: a customer split, whose arms share the stock only where it is plentiful and
+    each have their own quota otherwise; whole regions where customers meet. Where it is the price: a slot-split
+    switchback, since nobody may see two prices for one item at a moment; by item where there are too few windows.
+
+    When stock runs out, a unit sold to one arm is missing in the other. In simulated shops with stock at half of demand
+    a customer split on shared stock found the wrong sign in four of five tests, and its interval never covered the
+    truth, while its A/A test looked healthy (docs/experiments.md).
 
     Args:
-        treatment_frac: share of customers that see the sale.
-        alpha: two-sided false-positive rate.
-        target_power: probability of detecting the minimum detectable effect.
-        scarce_from: from this probability of selling out on, the split is refused. Where a sale doubles Poisson demand
-            of 5 to 50 units per offer, a customer split on shared stock overstates the gain by 2-10% when offers
-            sell out with probability 0.2, by 9-27% at 0.5 and by 22-103% at 0.8.
-    """
-
-    treatment_frac: float = 0.5
-    alpha: float = 0.05
-    target_power: float = 0.8
-    scarce_from: float = 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Design:
-    """A customer split, or the reason why it is refused and the design to use instead.
-
-    Args:
-        accepted: whether customers may be split.
-        reason: why, in a sentence or two.
-        instead: the design to use when refused, in words.
-        customers: customers available.
-        minimum_effect: smallest difference per customer that is detected with the target power; None when refused.
-        minimum_effect_frac: the same as a share of the usual metric per customer; None where that is not positive.
-        needed_customers: customers that would detect the forecast effect; None when there is no forecast above 0.
-        needed_sales: sales of this size that would have to be pooled for that.
-        power_at_forecast: probability that one such sale detects the forecast effect.
-        variance_reduction_frac: share of the metric's variance that the customer's past explains (CUPED).
-    """
-
-    facts: Facts
-    rules: Rules
-    accepted: bool
-    reason: str
-    instead: str | None
-    customers: int
-    minimum_effect: float | None = None
-    minimum_effect_frac: float | None = None
-    needed_customers: int | None = None
-    needed_sales: int | None = None
-    power_at_forecast: float | None = None
-    variance_reduction_frac: float = 0.0
-
-    def __str__(self) -> str:
-        if not self.accepted:
-            return f"{self.reason} Use instead: {self.instead}"
-        return " ".join([self.reason, self._resolution(), *self._forecast()])
-
-    def _resolution(self) -> str:
-        relative = "" if self.minimum_effect_frac is None else f" ({self.minimum_effect_frac:.1%} of its usual value)"
-        return (
-            f"With {self.customers:,} customers, {self.rules.treatment_frac:.0%} of them in treatment, and "
-            f"{self.facts.metric} summed over {self.facts.window_days:g} days, the test detects a difference of "
-            f"{self.minimum_effect:,.3g} per customer{relative} with {self.rules.target_power:.0%} probability at a "
-            f"false-positive rate of {self.rules.alpha:.0%}; each customer's past spending removes "
-            f"{self.variance_reduction_frac:.0%} of the noise variance."
-        )
-
-    def _forecast(self) -> list[str]:
-        if self.facts.expected_effect is None:
-            return []
-        if self.needed_customers is None or self.needed_sales is None:
-            return [f"The forecast change is {self.facts.expected_effect:,.4g}: there is no gain to be detected."]
-        text = (
-            f"The forecast gain would be detected with probability {self.power_at_forecast:.0%}; "
-            f"detecting it with {self.rules.target_power:.0%} needs {self.needed_customers:,} customers"
-        )
-        days = self.needed_sales * self.facts.window_days
-        more = f", that is about {self.needed_sales:,} such sales pooled ({days:,.0f} days)"
-        return [text + (more if self.needed_sales > 1 else "") + "."]
-
-
-def design(facts: Facts, rules: Rules | None = None) -> Design:
-    """Choose the test. Customers are split where stock is plentiful and the price is the same for all.
-
-    When stock runs out, a unit sold to one arm is missing in the other. In a simulated shop with stock at half
-    of demand, a customer split on shared stock had a bias of -379 per item on a true effect of +184, its
-    95% interval never covered the truth and it rejected with the wrong sign in 98% of runs, although its A/A test
-    rejected in only 4.6%; stock-split (-15, 98% covered) and slot-split (-24, 92%) designs did not.
+        facts: of the sale.
+        rules: of the test.
+        wanted: a design that is asked for; None: the best one that is possible.
+        rng: of the lots and of the simulated tests.
 
     Raises:
-        InputError: a probability outside [0, 1].
-        InsufficientDataError: fewer than 2 customers.
+        InputError: the design that is asked for is refused; the message says which one to use instead. Or a fact that
+            cannot be: see `Facts`, `washed`, and an unknown column for the clusters.
+        InsufficientDataError: no design is possible; the message says why not, for each.
     """
     rules = rules or Rules()
-    if not 0.0 <= facts.sell_out_probability <= 1.0:
-        raise InputError(f"The sell-out probability {facts.sell_out_probability:g} lies outside [0, 1].")
-    refused = _refusal(facts, rules)
-    if refused is not None:
-        reason, instead = refused
-        return Design(
-            facts=facts, rules=rules, accepted=False, reason=reason, instead=instead, customers=facts.history.count
-        )
-    reason = (
-        f"Split customers: {facts.sell_out_probability:.0%} of the planned units are in offers that run out, so a sale "
-        "to one customer rarely takes stock from another. Treatment is shown the sale, control is not; prices are the "
-        "same for all."
-    )
-    return _with_power(facts, rules, reason)
-
-
-def _refusal(facts: Facts, rules: Rules) -> tuple[str, str] | None:
-    """Reason and alternative, or None where customers may be split."""
-    if facts.lever is Lever.PRICE:
-        reason = "A customer split is refused: it would show two prices for one item at the same moment."
-        instead = (
-            "a slot-split switchback: whole slots alternate between the plan and today's practice, with the stock "
-            "allotted per slot before the sale."
-        )
-        return reason, instead
-    if facts.sell_out_probability >= rules.scarce_from:
-        reason = (
-            f"A customer split on shared stock is refused: {facts.sell_out_probability:.0%} of the planned units are "
-            "in offers that run out, so what one arm buys is missing in the other. In simulation such a test found "
-            "the wrong sign in 98% of runs and its 95% interval never covered the truth, while its A/A test looked "
-            "healthy."
-        )
-        instead = (
-            "a stock-split test: customers are split, and each arm sells from its own quota, in proportion to its size."
-        )
-        return reason, instead
-    return None
-
-
-def _with_power(facts: Facts, rules: Rules, reason: str) -> Design:
-    history, n = facts.history, facts.history.count
-    explained = history.correlation**2
-    std = sqrt(history.var * (1.0 - explained))
-    n_treatment = n * rules.treatment_frac
-    split = {"n_control": n - n_treatment, "n_treatment": n_treatment, "alpha": rules.alpha}
-    smallest = minimum_detectable_effect(std=std, target_power=rules.target_power, **split)
-    needed = chance = None
-    if facts.expected_effect is not None and facts.expected_effect > 0.0:
-        effect = facts.expected_effect / n
-        chance = power(effect=effect, std=std, **split)
-        needed = sample_size(
-            effect=effect,
-            std=std,
-            treatment_frac=rules.treatment_frac,
-            alpha=rules.alpha,
-            target_power=rules.target_power,
-        )
+    refused = refusals(facts, rules)
+    order = _preference(facts, rules)
+    possible = [kind for kind in order if kind not in refused]
+    if not possible:
+        why = "; ".join(f"{kind.value}: {refused[kind]}" for kind in order)
+        raise InsufficientDataError(f"No test can prove this sale. {why}. Add slots, items or stock.")
+    if wanted is not None and wanted in refused:
+        raise InputError(f"A {wanted.value} is refused: {refused[wanted]}. Use a {possible[0].value} instead.")
+    kind = possible[0] if wanted is None else wanted
+    makers = {
+        Kind.CUSTOMERS: _customers,
+        Kind.STOCK_SPLIT: _stock_split,
+        Kind.SWITCHBACK: _switchback,
+        Kind.ITEMS: _items,
+        Kind.CLUSTERS: _clusters,
+    }
+    made = makers[kind](facts, rules, rng)
+    before = order[: order.index(kind)] if kind in order else []
     return Design(
-        facts=facts,
-        rules=rules,
-        accepted=True,
-        reason=reason,
-        instead=None,
-        customers=n,
-        minimum_effect=smallest,
-        minimum_effect_frac=smallest / history.mean if history.mean > 0.0 else None,
-        needed_customers=needed,
-        needed_sales=None if needed is None else ceil(needed / n),
-        power_at_forecast=chance,
-        variance_reduction_frac=explained,
+        kind=kind,
+        metric=facts.metric,
+        rejected=tuple((one, refused[one]) for one in before if one in refused),
+        guardrails=guardrails(facts),
+        alpha=rules.alpha,
+        target_power=rules.target_power,
+        window_days=facts.window_days,
+        expected_effect=facts.expected_effect,
+        **made,
+        **at_forecast(made, facts, rules),
     )
+
+
+def refusals(facts: Facts, rules: Rules) -> dict[Kind, str]:
+    """Designs that would lie, or cannot be run, and why."""
+    found = {}
+    scarce = facts.sell_out_probability >= rules.scarce_from
+    if facts.lever is Lever.PRICE:
+        prices = "it would show two prices for one item at the same moment"
+        found = dict.fromkeys((Kind.CUSTOMERS, Kind.STOCK_SPLIT), prices)
+    elif facts.customers_meet:
+        found = dict.fromkeys((Kind.CUSTOMERS, Kind.STOCK_SPLIT), "what one customer sees changes what others buy")
+    elif scarce:
+        found[Kind.CUSTOMERS] = (
+            f"{facts.sell_out_probability:.0%} of the planned units are in offers that run out, so on shared stock "
+            "what one arm buys is missing in the other"
+        )
+    if Kind.STOCK_SPLIT not in found and facts.offers is not None and not len(splittable(facts.offers)):
+        found[Kind.STOCK_SPLIT] = "no offer has two units, one for each arm"
+    if why := too_few_windows(facts):
+        found[Kind.SWITCHBACK] = why
+    n_items = 0 if facts.offers is None else facts.offers["item_id"].n_unique()
+    n_units = items_of(facts.offers)["group"].n_unique() if facts.offers is not None and facts.items_meet else n_items
+    if n_units < LEAST_UNITS:
+        found[Kind.ITEMS] = f"it needs {LEAST_UNITS} items that do not meet, and there are {n_units}"
+    if facts.cluster not in facts.customers.columns:
+        found[Kind.CLUSTERS] = f"the customers have no column {facts.cluster!r}"
+    elif (count := facts.customers[facts.cluster].drop_nulls().n_unique()) < LEAST_UNITS:
+        found[Kind.CLUSTERS] = f"it needs {LEAST_UNITS} clusters, and {facts.cluster!r} has {count}"
+    if facts.lever is Lever.PRICE and facts.cluster in facts.customers.columns:
+        found[Kind.CLUSTERS] = "one public price holds in all regions"
+    if facts.customers_meet and scarce and Kind.CLUSTERS not in found:
+        found[Kind.CLUSTERS] = "regions would share stock that runs out"
+    return found
+
+
+def _preference(facts: Facts, rules: Rules) -> list[Kind]:
+    if facts.lever is Lever.PRICE:
+        return [Kind.SWITCHBACK, Kind.ITEMS]
+    if facts.customers_meet:
+        return [Kind.CLUSTERS, Kind.SWITCHBACK, Kind.ITEMS]
+    return [Kind.CUSTOMERS, Kind.STOCK_SPLIT, Kind.SWITCHBACK, Kind.ITEMS]
+
+
+def _customers(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "reason": f"Split customers: {facts.sell_out_probability:.0%} of the planned units are in offers that run out, "
+        "so a sale to one customer rarely takes stock from another. Treatment is shown the sale, control is not; "
+        "prices are the same for all.",
+        "arms": arms(rules, even=False),
+        "unit": "customers",
+        "n_units": facts.customers.height,
+        "estimand": "the average difference that the sale makes to a customer in the test",
+        "assumptions": ("customers were assigned by lot", "what one is shown does not change what another buys"),
+        "resolution": of_customers(facts, rules, rng),
+    }
+
+
+def _stock_split(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[str, Any]:
+    made = _customers(facts, rules, rng)
+    share = tuple(rules.arms.values())
+    quotas, left_out = None, ()
+    if facts.offers is not None:
+        stock = items_of(facts.offers)
+        whole = splittable(facts.offers)
+        parts = allot(whole["stock"].to_numpy(), np.tile(share, (whole.height, 1)), rng=rng)
+        quotas = whole.select(
+            "item_id", pl.lit("all").alias("cluster"), "group", pl.col("expected").alias("size")
+        ).with_columns(control=parts[:, 0], treatment=parts[:, 1])
+        left_out = tuple(sorted(set(stock["item_id"]) - set(whole["item_id"])))
+    end = max((slot.end for slot in facts.slots), default=None)
+    release = end - timedelta(hours=rules.release_hours) if end and rules.release_hours > 0.0 else None
+    return made | {
+        "reason": f"Split customers, and the stock with them: {facts.sell_out_probability:.0%} of the units are "
+        "in offers that run out, so each arm sells from its own quota, in proportion to its size.",
+        "estimand": "the effect on the whole sale if everybody had one arm"
+        + ("" if release is None else ", from its start to the release of the quotas"),
+        "assumptions": (*made["assumptions"], "each arm keeps to its quota until the release"),
+        "quotas": quotas,
+        "left_out": left_out,
+        "release": release,
+    }
+
+
+def _switchback(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[str, Any]:
+    deals = deals_of(facts)
+    slots = washed(facts.slots, rules.washout_hours)
+    names = [slot.slot_id for slot in slots]
+    open_frac = np.array([new.hours / old.hours for new, old in zip(slots, by_start(facts.slots), strict=True)])
+    expected = deals.expected * open_frac
+    clusters = ["all"] * len(deals.item) if facts.items_meet else deals.group
+    orders = balanced_orders(slots, expected.sum(axis=0), rng=rng)
+    drawn = {one: orders[rng.integers(len(orders))] for one in sorted(set(clusters))}
+    treated = np.stack([drawn[one] for one in clusters])
+    parts = arm_quotas(deals.stock.astype(np.int64), expected, treated, rng=rng)
+    windows = pl.DataFrame(
+        [
+            (slot.slot_id, slot.start, slot.end, one, "treatment" if on else "control")
+            for one, order in drawn.items()
+            for slot, on in zip(slots, order, strict=True)
+        ],
+        schema=["slot_id", "start", "end", "cluster", "variant"],
+        orient="row",
+    )
+    quotas = pl.DataFrame(
+        {
+            "item_id": deals.item,
+            "cluster": clusters,
+            "group": deals.group,
+            "size": expected.sum(axis=1),
+            "control": parts[:, 0],
+            "treatment": parts[:, 1],
+        }
+    )
+    what = "price" if facts.lever is Lever.PRICE else "display"
+    return {
+        "reason": f"Switch windows between the two {what}s: nobody sees two of them for one item at once, and each arm "
+        "sells from its own quota, so that one window cannot empty the shelf of another.",
+        "arms": arms(rules, even=True),
+        "unit": "windows",
+        "n_units": len(slots),
+        "estimand": f"what the whole sale earns with the one {what} less what it earns with the other, "
+        "all stock in one heap",
+        "assumptions": (
+            f"customers do not wait for the other {what}",
+            f"a {what} is forgotten {rules.washout_hours:g} hours after its window",
+            "sales after the last window are left out alike",
+        ),
+        "windows": windows,
+        "quotas": quotas,
+        "washout_hours": rules.washout_hours,
+        "left_out": deals.left_out,
+        "resolution": of_windows(facts, rules, deals, names, orders, rng),
+    }
+
+
+def _items(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[str, Any]:
+    table = items_of(facts.offers)
+    unit = "group" if facts.items_meet else "item_id"
+    sizes = table.group_by(unit).agg(size=pl.col("expected").sum()).filter(pl.col("size") > 0.0).sort(unit)
+    treated = pair_by_size(sizes["size"].to_numpy(), rng=rng)
+    meet = (
+        "items of different groups do not draw customers or attention from each other"
+        if facts.items_meet
+        else "items do not draw customers or attention from each other"
+    )
+    return {
+        "reason": "Split the items, in pairs of like forecast of which a coin gives one the new price; the forecast "
+        "is the covariate (CUPED).",
+        "arms": arms(rules, even=True),
+        "unit": "substitution groups" if facts.items_meet else "items",
+        "n_units": sizes.height,
+        "estimand": "the effect on all items of the sale together",
+        "assumptions": (meet, "the forecast was made before the lot was drawn"),
+        "units": sizes.with_columns(variant=_variants(treated)),
+        "resolution": of_units(facts, rules, unit, rng),
+    }
+
+
+def _clusters(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[str, Any]:
+    table = facts.customers.drop_nulls(facts.cluster).group_by(facts.cluster)
+    sizes = table.agg(size=pl.col("covariate").sum(), metric=pl.col("metric").sum()).sort(facts.cluster)
+    usual = sizes["size"].cast(pl.Float64).to_numpy()
+    size = np.maximum(usual, max(0.01 * float(usual.mean()), 1e-9))
+    weekly = np.stack([size, sizes["metric"].to_numpy()], axis=1)
+    return {
+        "reason": f"Split whole clusters ({facts.cluster}): customers of one meet, so single ones cannot be split.",
+        "arms": arms(rules, even=True),
+        "unit": "clusters",
+        "n_units": sizes.height,
+        "estimand": "the effect on the customers of all clusters, each treated or not as a whole",
+        "assumptions": ("customers of different clusters do not meet",),
+        "units": pl.DataFrame(
+            {facts.cluster: sizes[facts.cluster], "size": size, "variant": _variants(pair_by_size(size, rng=rng))}
+        ),
+        "resolution": resolved(by_unit(weekly), usual_unit_test(weekly, rng), float(weekly[:, 1].sum()), rules, rng),
+    }
+
+
+def _variants(treated: FloatArray) -> pl.Series:
+    return pl.Series(["treatment" if on else "control" for on in treated], dtype=pl.String)
 
 
 def sell_out_probability(plan: Plan, campaign: Campaign, items: pl.DataFrame, draws: DemandDraws) -> float:

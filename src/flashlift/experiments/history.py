@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
 
+from flashlift.domain import Slot
 from flashlift.errors import InputError, InsufficientDataError
 from flashlift.schema import Events
 
-__all__ = ["COVARIATE_DAYS", "customer_history"]
+__all__ = ["COVARIATE_DAYS", "customer_history", "window_history"]
 
 COVARIATE_DAYS = 91  # a quarter: long enough to meet occasional buyers, short enough to resemble the present
 
@@ -72,3 +74,59 @@ def _money(events: pl.LazyFrame, unit_costs: pl.DataFrame | None) -> pl.LazyFram
         sales = sales.join(costs, on=Events.item_id.name, how="left")
         margin, uncosted = Events.price.col - pl.col("unit_cost"), pl.col("unit_cost").is_null()
     return sales.with_columns(money=sign * margin * Events.quantity.col, uncosted=uncosted)
+
+
+def window_history(
+    events: pl.LazyFrame,
+    slots: Sequence[Slot],
+    *,
+    end: datetime,
+    weeks: int = 8,
+    unit_costs: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """What each item brought in the windows of the sale, at the same weekdays and hours of the weeks before `end`.
+
+    Args:
+        events: schema Events.
+        slots: windows of the sale.
+        end: events at or after it are not read, UTC.
+        weeks: how many weeks to look back on.
+        unit_costs: as in `customer_history`.
+
+    Returns:
+        item_id, slot_id, week (1: the last whole one before `end`), metric, one row per cell with a sale or refund.
+
+    Raises:
+        InputError: no slots, or an item was sold that has no unit cost.
+        InsufficientDataError: nothing was sold in these windows.
+    """
+    if not slots:
+        raise InputError("There are no slots to look back from. Give the campaign's.")
+    last = max(slot.end for slot in slots)
+    back = -((end - last) // timedelta(weeks=1))  # weeks to go back until the last window has ended before `end`
+    cells = pl.DataFrame(
+        [
+            (slot.slot_id, week + 1, slot.start - timedelta(weeks=back + week), slot.end - timedelta(weeks=back + week))
+            for slot in slots
+            for week in range(weeks)
+        ],
+        schema={
+            "slot_id": pl.String,
+            "week": pl.Int64,
+            "from": pl.Datetime("us", "UTC"),
+            "until": pl.Datetime("us", "UTC"),
+        },
+        orient="row",
+    ).sort("from")
+    at = Events.at.name
+    sales = _money(events.filter(Events.at.col < end), unit_costs).sort(at)
+    placed = sales.join_asof(cells.lazy(), left_on=at, right_on="from").filter(pl.col(at) < pl.col("until")).collect()
+    if placed["uncosted"].any():
+        raise InputError(f"{placed['uncosted'].sum()} sales are of items without a unit cost. Add their costs.")
+    if placed.is_empty():
+        raise InsufficientDataError(f"Nothing was sold in these windows in the {weeks} weeks before {end:%Y-%m-%d}.")
+    return (
+        placed.group_by(Events.item_id.name, "slot_id", "week")
+        .agg(metric=pl.col("money").sum())
+        .sort("item_id", "week")
+    )

@@ -28,7 +28,6 @@ from flashlift.pipeline.trust import basis, sensitivity, stock
 from flashlift.protocols import DemandDraws, Progress, silent
 from flashlift.schema import Events, SaleItems
 from flashlift.settings import Settings
-from flashlift.stats.moments import Moments
 
 __all__ = ["plan", "read_picks_of"]
 
@@ -255,22 +254,25 @@ def _design(
         return "The plan is empty, so there is nothing to test."
     days = (campaign.slots[-1].end - campaign.slots[0].start) / timedelta(days=1) + HORIZON_DAYS
     known = shop.tables.events.filter(Events.item_id.col.is_in(items[SaleItems.item_id.name].to_list()))
-    try:
-        history = experiments.customer_history(known, end=shop.split.test_end, window_days=days, unit_costs=items)
-    except InsufficientDataError as error:
-        return f"No test can be designed: {error}"
-    if history.height < 2:
-        return f"No test can be designed: a test compares customers, and the log knows {history.height}."
-    facts = experiments.Facts(
-        history=Moments.of(history["metric"].to_numpy(), history["covariate"].to_numpy()),
-        metric=f"contribution per customer ({settings.shop.currency})",
-        window_days=days,
-        sell_out_probability=experiments.sell_out_probability(best, campaign, items, unseen),
-        expected_effect=expected_effect,
-    )
     rules = experiments.Rules(
         treatment_frac=settings.experiment.treatment_frac,
         alpha=settings.experiment.alpha,
         target_power=settings.experiment.power,
     )
-    return str(experiments.design(facts, rules))
+    try:
+        facts = experiments.Facts(
+            customers=experiments.customer_history(known, end=shop.split.test_end, window_days=days, unit_costs=items),
+            metric=f"contribution per customer ({settings.shop.currency})",
+            window_days=days,
+            sell_out_probability=experiments.sell_out_probability(best, campaign, items, unseen),
+            expected_effect=expected_effect,
+            slots=campaign.slots,
+            offers=pl.DataFrame(
+                [(one.item_id, one.slot_id, one.quota, one.expected_units) for one in best.offers],
+                schema=["item_id", "slot_id", "quota", "expected_units"],
+                orient="row",
+            ),
+        )
+        return str(experiments.design(facts, rules, rng=np.random.default_rng(settings.shop.seed)))
+    except InsufficientDataError as error:
+        return f"No test can be designed: {error}"

@@ -5,6 +5,8 @@
 - `ratios`: ratios of means and their gradients
 - `comparison`: difference of means and ratios (Welch, delta method), with covariates (CUPED), strata, before and after
 - `multiplicity`: p-values adjusted for being several (Holm, Benjamini-Hochberg)
+- `totals`: effects on totals of units of very unequal size
+- `randomization`: tests and intervals from the lot alone
 - `power`: power, sample size, minimum detectable effect
 - `sandwich`: covariance of estimates from rows in clusters
 - `ratio_check`: sample-ratio mismatch
