@@ -87,7 +87,7 @@ def test_an_item_that_cannot_run_and_one_that_is_unknown() -> None:
         world, items=world.items.with_columns(stock=pl.when(pl.col("item_id") != "i3").then("stock").otherwise(0))
     )
     assert explained(bare)[2].item("i3") == "i3 could not run: there is no stock of it to sell."
-    with pytest.raises(InputError, match="Item i99 is not among the items"):
+    with pytest.raises(InputError, match="Item i99 is not among the 40 items that the plan chose from"):
         told.item("i99")
 
 

@@ -71,7 +71,7 @@ def by_customer(metric: FloatArray, covariate: FloatArray, treatment_frac: float
         who = rng.integers(n, size=n)  # independent draws, so the first of them are a sample by lot
         y, x = metric[who], covariate[who]
         treated, control = Moments.of(y[:cut] * (1.0 + lift), x[:cut]), Moments.of(y[cut:], x[cut:])
-        return 1.0 if treated.m2 + control.m2 == 0.0 else compare(control, treated).pvalue
+        return 1.0 if treated.m2[0, 0] + control.m2[0, 0] == 0.0 else compare(control, treated).pvalue
 
     return trial
 
