@@ -206,11 +206,12 @@ def test_a_matrix_of_predictions() -> None:
         (pl.lit(None, pl.Float64).alias("reward"), "have no reward"),
         (pl.lit(float("inf")).alias("reward"), "have no reward"),
         (pl.lit(None, pl.String).alias("action"), "have no action"),
+        (pl.lit(None, pl.String).alias("unit_id"), "have no unit_id"),
         (pl.lit("much").alias("reward"), "must hold numbers"),
     ],
 )
 def test_bad_rounds_are_refused_by_number_and_place(change: pl.Expr, message: str) -> None:
-    log = logged(np.random.default_rng(1), 100)
+    log = logged(np.random.default_rng(1), 100).with_columns(unit_id=pl.col("segment"))
     bad = log if "numbers" in message else log.with_row_index("i")
     name = change.meta.output_name()
     bad = (

@@ -158,7 +158,7 @@ def value(
     asked = asked or Valuation()
     check_log(log)
     policy = policy.matched(log)
-    units = log["unit_id"].to_numpy() if "unit_id" in log.columns else None
+    units = log["unit_id"].rank("dense").to_numpy() if "unit_id" in log.columns else None
     reward = log["reward"].cast(pl.Float64).to_numpy()
     rounds = Rounds(
         weight=policy.of_logged(log) / log["propensity"].to_numpy(),
@@ -212,6 +212,8 @@ def check_log(log: pl.DataFrame) -> None:
         "no reward",
         "Say what it counts as (0 for no click), or leave such rounds out",
     )
+    if "unit_id" in log.columns:
+        _refuse(log, pl.col("unit_id").is_null(), "no unit_id", "Name the customer, or leave the column out")
     if log["reward"].n_unique() == 1:
         raise InsufficientDataError(
             f"The reward is {log['reward'][0]} in all {log.height:,} rounds, so nothing can be compared. Log more."

@@ -96,7 +96,7 @@ def cross_fit_rewards(
     encoder = Encoder.of(actions, ["action"])
     logged = encoder.matrix(actions[: log.height])
     predicted, expected = np.zeros(log.height), np.zeros(log.height)
-    units = log["unit_id"].to_numpy() if "unit_id" in log.columns else None
+    units = log["unit_id"].rank("dense").to_numpy() if "unit_id" in log.columns else None
     for fold in folds(log.height, n_folds, rng=rng, units=units):
         rest = np.setdiff1d(np.arange(log.height), fold)
         mean = fit_mean(learner(reward), sparse.hstack([features[rest], logged[rest]], format="csr"), reward[rest])
