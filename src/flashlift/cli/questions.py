@@ -1,4 +1,4 @@
-"""Commands that ask: the trained models, a simulated shop, a finished test."""
+"""Commands that ask: the trained models, a simulated shop."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from rich.markup import escape
 from flashlift.cli.app import DEFAULT, SettingsFile, app, load
 from flashlift.errors import SettingsError
 from flashlift.screen import bars, err, out, show, show_curves, show_predictions
-
-MISMATCH_EXIT = 9  # a test whose split is broken; errors.py has the codes below
 
 
 @app.command(rich_help_panel="Questions")
@@ -95,34 +93,3 @@ def simulate(
         return
     with bars() as progress:
         show(pipeline.judge(folder, progress), "True incremental profit")
-
-
-@app.command(rich_help_panel="Questions")
-def analyze(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet: unit_id, variant, metric, optionally covariate.")],
-    control: Annotated[str, typer.Option(help="Name of the control variant.")] = "control",
-    metric: Annotated[str, typer.Option(help="What was measured, in words.")] = "metric",
-    share: Annotated[list[str] | None, typer.Option(help="Intended share: variant=share; equal when left out.")] = None,
-) -> None:
-    """Analyze a finished test: difference in means with CUPED, after a check of the sample ratio.
-
-    Exit code 9 if the arms do not hold the intended shares: then no figure of the test may be used.
-
-    Example: flashlift analyze result.csv --metric "profit (EUR)" --share control=0.5 --share treatment=0.5
-    """
-    from flashlift import pipeline
-
-    result = pipeline.analyze(file, control=control, metric=metric, weights=_shares(share or []))
-    show(result.to_polars(), "Result")
-    if not result.trusted:
-        err.print(f"[bold red]Error:[/] {escape(result.paragraph())}", highlight=False, soft_wrap=True)
-        raise typer.Exit(MISMATCH_EXIT)
-    out.print(escape(result.paragraph()))
-
-
-def _shares(given: list[str]) -> dict[str, float] | None:
-    """`variant=share` pairs as a mapping."""
-    try:
-        return {name: float(value) for name, value in (pair.rsplit("=", 1) for pair in given)} or None
-    except ValueError as error:
-        raise SettingsError(f"--share {' '.join(given)} is not of the form variant=number.") from error

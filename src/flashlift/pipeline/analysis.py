@@ -1,36 +1,153 @@
-"""A finished test, from a file to its result."""
+"""A finished test, from files to its result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
-from flashlift import experiments
+from flashlift import charts, experiments
 from flashlift.errors import InputError
+from flashlift.pipeline.table_file import read_table
 
-__all__ = ["analyze"]
+__all__ = ["AskedTest", "Logs", "analyze", "draw_result", "reconcile"]
+
+PAST = "past_"  # of what a unit did before the test; `experiments.reconcile` names columns so
 
 
-def analyze(
-    file: Path, *, control: str, metric: str = "metric", weights: Mapping[str, float] | None = None
-) -> experiments.Result:
-    """Analyze a CSV or Parquet file with unit_id, variant, metric and, optionally, covariate.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedTest:
+    """What is asked of a test.
 
     Args:
-        file: the table.
         control: name of the control variant.
-        metric: what was measured, in words.
-        weights: intended share of each variant, any scale; equal when not given.
+        goals: columns, or ratios of two such as revenue/orders, that the test is about.
+        guardrails: the same of what must not get worse.
+        lower_is_better: which of them are better when they fall.
+        weights: variant -> intended share, any scale; None: equal.
+        strata: columns of strata, known before the test.
+        cluster: column of the clusters that were assigned whole; None: each unit by itself.
+    """
+
+    control: str = "control"
+    goals: Sequence[str] = ("metric",)
+    guardrails: Sequence[str] = ()
+    lower_is_better: Sequence[str] = ()
+    weights: Mapping[str, float] | None = None
+    strata: Sequence[str] = ()
+    cluster: str | None = None
+
+    def metrics(self, columns: Sequence[str]) -> list[experiments.Metric]:
+        """Definitions, each with what was measured before the test where the table holds that (CUPED).
+
+        Raises:
+            InputError: something else than a column or a ratio of two.
+        """
+        unknown = sorted({*self.lower_is_better} - {*self.goals, *self.guardrails})
+        if unknown:
+            raise InputError(f"{unknown[0]!r} is neither a goal nor a guardrail. Name it as one of them, too.")
+        asked = [*((name, False) for name in self.goals), *((name, True) for name in self.guardrails)]
+        return [self._metric(name, columns, guardrail=guardrail) for name, guardrail in asked]
+
+    def _metric(self, name: str, columns: Sequence[str], *, guardrail: bool) -> experiments.Metric:
+        top, _, below = name.partition("/")
+        missing = [part for part in (top, below or top) if part not in columns]
+        if missing:
+            raise InputError(f"The test has no column {missing[0]!r}, only {', '.join(columns)}. Correct {name!r}.")
+        past: tuple[str | tuple[str, str], ...] = ()
+        if below:
+            past = ((PAST + top, PAST + below),) if {PAST + top, PAST + below} <= {*columns} else ()
+        elif PAST + top in columns:
+            past = (PAST + top,)
+        elif top == "metric" and "covariate" in columns:
+            past = ("covariate",)
+        return experiments.Metric(
+            name=name,
+            numerator=top,
+            denominator=below or None,
+            covariates=past,
+            lower_is_better=name in self.lower_is_better,
+            guardrail=guardrail,
+            unit="unit",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """The two logs of a test.
+
+    Args:
+        exposures: CSV or Parquet: customer_id, variant, at, and optionally exposure_id.
+        outcomes: CSV or Parquet: customer_id, at, numbers, and optionally event_id.
+        start: begin of the test, UTC.
+        end: end of the test, UTC.
+    """
+
+    exposures: Path
+    outcomes: Path
+    start: datetime
+    end: datetime
+
+
+def reconcile(logs: Logs, values: Sequence[str]) -> experiments.Reconciliation:
+    """One row per customer, by intention to treat, and all that does not fit (`flashlift.experiments.reconcile`).
+
+    Args:
+        logs: of the test.
+        values: columns of the outcomes that are summed.
+
+    Raises:
+        InputError: a file, a column or a time that cannot be used.
+        InsufficientDataError: nobody was exposed.
+    """
+    tables = [read_table(file) for file in (logs.exposures, logs.outcomes)]
+    for file, table in zip((logs.exposures, logs.outcomes), tables, strict=True):
+        if "at" not in table.columns or not isinstance(table.schema["at"], pl.Datetime):
+            raise InputError(f"{file} has no column `at` with times such as 2026-05-01T18:00:00Z. Add it.")
+    shown, done = (
+        table.with_columns(pl.col("at").dt.replace_time_zone("UTC") if table.schema["at"].time_zone is None else "at")  # type: ignore[attr-defined]
+        for table in tables
+    )
+    return experiments.reconcile(shown, done, values, start=logs.start, end=logs.end, now=datetime.now(UTC))
+
+
+def analyze(table: Path | pl.DataFrame, asked: AskedTest | None = None) -> experiments.Result:
+    """Analyze a test of one row per unit: unit_id, variant, the columns that are asked for, and `past_` of them.
+
+    Args:
+        table: the rows, or a CSV or Parquet file of them.
+        asked: what is asked.
 
     Raises:
         InputError: the file is missing, unreadable, or not a table of a test.
+        InsufficientDataError: an arm is too small, or nothing varies.
     """
-    try:
-        frame = pl.read_parquet(file) if file.suffix in {".parquet", ".pq"} else pl.read_csv(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{file} cannot be read ({error}). Give a CSV or Parquet file of the test.") from error
-    past = ("covariate",) if "covariate" in frame.columns else ()
-    measured = experiments.Metric(name=metric, numerator="metric", covariates=past, unit="unit")
-    return experiments.analyze(frame, [measured], control=control, weights=weights)
+    asked = asked or AskedTest()
+    frame = read_table(table) if isinstance(table, Path) else table
+    return experiments.analyze(
+        frame,
+        asked.metrics(frame.columns),
+        control=asked.control,
+        weights=asked.weights,
+        strata=asked.strata,
+        cluster=asked.cluster,
+    )
+
+
+def draw_result(result: experiments.Result, path: Path) -> None:
+    """The effects of a test with their intervals, as a share of control, to .png, .svg or .html.
+
+    Raises:
+        InputError: no metric has an effect relative to control.
+        OutputError: another kind of file.
+    """
+    table = result.to_polars().drop_nulls("rel_effect_size")
+    if table.is_empty():
+        raise InputError("No metric of the control arm is above zero, so no effect can be drawn as a share of it.")
+    several = table["variant"].n_unique() > 1
+    label = pl.format("{}, {}", "metric", "variant") if several else pl.col("metric")
+    shown = table.select(metric=label, effect_size="rel_effect_size", ci_lower="rel_ci_lower", ci_upper="rel_ci_upper")
+    charts.save(charts.effects(shown), path)

@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from flashlift import artifacts, behavior, demand, events, experiments, planning, privacy, recommend
-from flashlift.account import HORIZON_DAYS
+from flashlift import artifacts, behavior, demand, events, planning, recommend
 from flashlift.domain import Campaign, Plan
 from flashlift.errors import FlashliftError, InsufficientDataError
 from flashlift.limits import Nominations
+from flashlift.pipeline.assignment import assigner
 from flashlift.pipeline.candidates import candidates
 from flashlift.pipeline.nominations import nominations_of, tell_nominations
 from flashlift.pipeline.picks import Picks, read_picks
 from flashlift.pipeline.plan_files import check_places, write_plan_files
 from flashlift.pipeline.planned import FORECAST, Planned, expected, read_planned
+from flashlift.pipeline.proof import design_of
 from flashlift.pipeline.rankers import rankers
 from flashlift.pipeline.shop import Shop, for_sale
 from flashlift.pipeline.spreadsheet import spreadsheet
@@ -219,25 +220,16 @@ def _list_offers(settings: Settings, shop: Shop, best: Plan, progress: Progress)
     customers = past.filter(fresh, Events.customer_id.col.is_not_null()).select(key).unique().collect()[key].sort()
     model = behavior.BehaviorModel.load(shop.folder / "behavior")
     recommender = rankers(model, shop, at)[ranking.frames["ranker"]["model"].item()]
-    assigner = _assigner(settings)
+    arms = assigner(settings)
     parts = []
     for batch in customers.to_frame().iter_slices(AUDIENCE_BATCH):
         names = batch[key].to_list()
         mine = past.filter(fresh | Events.customer_id.col.is_in(names)).collect()
         ranked = recommend.rank_offers(recommender, mine, best, names, at, k=settings.campaign.offers_per_customer)
-        parts.append(ranked.join(batch.with_columns(variant=pl.Series(assigner.assign(names))), on=key))
+        parts.append(ranked.join(batch.with_columns(variant=pl.Series(arms.assign(names))), on=key))
         progress("offers for each customer", sum(part[key].n_unique() for part in parts), len(customers))
     whole = {"audience": pl.concat(parts)} if parts else {}
     artifacts.save(artifacts.Artifact(kind="audience", frames=whole), shop.folder / "audience")
-
-
-def _assigner(settings: Settings) -> experiments.HashAssigner:
-    share = settings.experiment.treatment_frac
-    return experiments.HashAssigner(
-        experiment=settings.experiment.name,
-        key=privacy.load_or_create_key(settings.key_file, forbidden=settings.shop.work).secret,
-        weights={"control": 1.0 - share, "treatment": share},
-    )
 
 
 def _design(
@@ -252,27 +244,7 @@ def _design(
     """The test that will judge the plan, or why there can be none, in words."""
     if not best.offers:
         return "The plan is empty, so there is nothing to test."
-    days = (campaign.slots[-1].end - campaign.slots[0].start) / timedelta(days=1) + HORIZON_DAYS
-    known = shop.tables.events.filter(Events.item_id.col.is_in(items[SaleItems.item_id.name].to_list()))
-    rules = experiments.Rules(
-        treatment_frac=settings.experiment.treatment_frac,
-        alpha=settings.experiment.alpha,
-        target_power=settings.experiment.power,
-    )
     try:
-        facts = experiments.Facts(
-            customers=experiments.customer_history(known, end=shop.split.test_end, window_days=days, unit_costs=items),
-            metric=f"contribution per customer ({settings.shop.currency})",
-            window_days=days,
-            sell_out_probability=experiments.sell_out_probability(best, campaign, items, unseen),
-            expected_effect=expected_effect,
-            slots=campaign.slots,
-            offers=pl.DataFrame(
-                [(one.item_id, one.slot_id, one.quota, one.expected_units) for one in best.offers],
-                schema=["item_id", "slot_id", "quota", "expected_units"],
-                orient="row",
-            ),
-        )
-        return str(experiments.design(facts, rules, rng=np.random.default_rng(settings.shop.seed)))
+        return design_of(settings, shop, best, campaign, items, unseen, expected_effect).paragraph()
     except InsufficientDataError as error:
         return f"No test can be designed: {error}"

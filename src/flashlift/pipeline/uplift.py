@@ -10,12 +10,12 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from flashlift import experiments
+from flashlift import charts, experiments
 from flashlift.errors import InputError
 from flashlift.pipeline.table_file import read_table, renamed
 from flashlift.protocols import Progress, silent
 
-__all__ = ["MODELS", "AskedUplift", "Uplifted", "uplift"]
+__all__ = ["MODELS", "AskedUplift", "Uplifted", "draw_uplift", "uplift"]
 
 REFERENCE = "response model"
 MOST_VALUES = 100  # of a column of words that is read unasked
@@ -115,6 +115,18 @@ def uplift(
         told = MODELS[chosen].fit(trial, rng=rng)(encoder.matrix(people).toarray())
         scores = people.select("unit_id", score=pl.Series(told)).sort("score", descending=True)
     return Uplifted(comparison=found, chosen=chosen, scores=scores)
+
+
+def draw_uplift(found: Uplifted, path: Path, metric: str) -> None:
+    """Qini curves of the two best models, and of the response model if it is none of them, on held-out customers, to .png, .svg or .html.
+
+    Raises:
+        OutputError: another kind of file.
+    """
+    ranked = found.comparison.to_polars().filter(metric="qini").sort("value", descending=True)["model"].to_list()
+    shown = [*ranked[:2], *([REFERENCE] if REFERENCE not in ranked[:2] else [])]
+    table = found.comparison.curves().filter(pl.col("model").is_in(shown))
+    charts.save(charts.qini_curve(table, outcome=metric), path)
 
 
 def _others(table: pl.DataFrame, taken: set[str]) -> list[str]:
