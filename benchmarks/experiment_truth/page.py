@@ -162,8 +162,8 @@ Why each design errs where it errs:
   of items differs from sale to sale. Its interval knows both. Sold-out offers bring price x quota, whoever buys.
 - **Items** share no stock, but in some worlds they share customers or attention: then a dearer deal sends its
   customers to the cheaper ones, and the comparison sees them twice. Treating whole substitution groups alike mends
-  the first (`substitution`) and not the second (`attention`, `mixture`): there the intervals still cover less than
-  they say. It is the design for sales with fewer than four windows, and it says so.
+  the first (`substitution`) and not the second (`attention`, `mixture`): there its estimates stay biased, and only its
+  wide intervals save it. It is the design for sales with fewer than four windows, and it says what it assumes.
 
 A customer split of a price shows two prices for one item at a moment. It stands here for any lever of this strength
 that works on customers, such as a coupon or a ranking; `design()` offers it for these alone. Where stock is plentiful
