@@ -119,9 +119,7 @@ def markdown(figures: pl.DataFrame, size: Size, command: str) -> str:
     """The page: how it was made, the designs that `design()` chooses, means over worlds, and every world."""
     most, least = figures["replicates"].max(), figures["replicates"].min()
     replicates = (
-        f"{most} replicates"
-        if most == least
-        else f"{most} replicates, of the designs that nobody should choose over {least}"
+        f"{most} replicates" if most == least else f"{most} replicates, or {least} of designs that nobody should choose"
     )
     return "\n".join([_intro(size, replicates, command), *_chosen(figures), *_means(figures), *_worlds(figures)]) + "\n"
 
@@ -136,15 +134,15 @@ A sale of {size.n_deals} deals in 16 windows of two hours over four days. Contro
 at a price 25 % higher. What is tested is the net revenue of the sale: {back[0]:.1%} of the units sold at the low
 price come back, {back[1]:.1%} of those sold at the high one. *Stock* is what is allotted to each deal, as a multiple
 of its expected demand at the control price. The shop's forecast is wrong: by a factor with a log standard deviation
-of {ITEM_ERROR:g} for each item and {CELL_ERROR:g} for each of its windows. Every figure is over {replicates}
-(futures, with arms drawn anew). The simulated shop says what customers want of each deal in each window at
+of {ITEM_ERROR:g} for each item and {CELL_ERROR:g} for each of its windows. Every figure is over
+{replicates} (futures, with arms drawn anew). The simulated shop says what customers want of each deal in each window at
 each price, in futures that are the same for every design; shelves are emptied window by window.
 
 **Truth** is what the whole sale earns, all stock in one heap, if everybody has the treatment price, less what it
 earns if everybody has the control price, as a share of control. **Bias** is the mean estimate less that. **Covers**
 is the share of 95 % intervals that hold the mean truth over all futures, which is harder than to hold the truth of
-the one future in which the test ran (**own**). **Width** is half of
-the interval's. **Rejects** is the share that
+the one future in which the test ran (**own**). **Width** is half of the
+interval's. **Rejects** is the share that
 reject no effect (power), **wrong sign** the share that reject it on the wrong side, **A/A** the share that reject
 where both arms are alike. The world `sell_outs` is left out: it differs from `log_linear` by its stock, which is set
 here.
@@ -164,8 +162,8 @@ Why each design errs where it errs:
   of items differs from sale to sale. Its interval knows both. Sold-out offers bring price x quota, whoever buys.
 - **Items** share no stock, but in some worlds they share customers or attention: then a dearer deal sends its
   customers to the cheaper ones, and the comparison sees them twice. Treating whole substitution groups alike mends
-  the first (`substitution`) and not the second (`attention`, `mixture`): there the intervals still cover less than
-  they say. It is the design for sales with fewer than four windows, and it says so.
+  the first (`substitution`) and not the second (`attention`, `mixture`): there its estimates stay biased, and only its
+  wide intervals save it. It is the design for sales with fewer than four windows, and it says what it assumes.
 
 A customer split of a price shows two prices for one item at a moment. It stands here for any lever of this strength
 that works on customers, such as a coupon or a ranking; `design()` offers it for these alone. Where stock is plentiful

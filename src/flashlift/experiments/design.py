@@ -128,7 +128,11 @@ def _customers(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[str
         "unit": "customers",
         "n_units": facts.customers.height,
         "estimand": "the average difference that the sale makes to a customer in the test",
-        "assumptions": ("customers were assigned by lot", "what one is shown does not change what another buys"),
+        "assumptions": (
+            "customers were assigned by lot",
+            "what one is shown does not change what another buys",
+            "in the next sale items are asked for as they were in this one",
+        ),
         "resolution": of_customers(facts, rules, rng),
     }
 
@@ -152,7 +156,7 @@ def _stock_split(facts: Facts, rules: Rules, rng: np.random.Generator) -> dict[s
         "in offers that run out, so each arm sells from its own quota, in proportion to its size.",
         "estimand": "the effect on the whole sale if everybody had one arm"
         + ("" if release is None else ", from its start to the release of the quotas"),
-        "assumptions": (*made["assumptions"], "each arm keeps to its quota until the release"),
+        "assumptions": (*made["assumptions"][:2], "each arm keeps to its quota until the release"),
         "quotas": quotas,
         "left_out": left_out,
         "release": release,
