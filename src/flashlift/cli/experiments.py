@@ -99,7 +99,9 @@ def analyze(
     guardrail: Annotated[list[str] | None, typer.Option(help="The same of what must not get worse.")] = None,
     lower: Annotated[list[str] | None, typer.Option(help="Which of them are better when they fall.")] = None,
     share: Shares = None,
-    stratum: Annotated[list[str] | None, typer.Option(help="Column known before the test: compare like with like.")] = None,
+    stratum: Annotated[
+        list[str] | None, typer.Option(help="Column known before the test: compare like with like.")
+    ] = None,
     cluster: Annotated[str | None, typer.Option(help="Column of what was assigned whole, such as a region.")] = None,
     exposures: Annotated[Path | None, typer.Option(help="In place of FILE: log of customer_id, variant, at.")] = None,
     outcomes: Annotated[Path | None, typer.Option(help="With --exposures: customer_id, at, and numbers.")] = None,
@@ -113,7 +115,7 @@ def analyze(
     are compared by intention to treat, and all that does not fit is counted and decided on. Exit code 9 if the arms do
     not hold the intended shares: then no figure of the test may be used.
 
-    Example: flashlift experiment analyze result.csv --goal revenue --goal revenue/orders --guardrail refunds --lower refunds
+    Example: flashlift experiment analyze result.csv --goal revenue/orders --guardrail refunds --lower refunds
     """
     from flashlift import pipeline
 
@@ -148,8 +150,12 @@ def analyze(
 
 @group.command()
 def value(
-    log: Annotated[Path | None, typer.Argument(help="CSV or Parquet, a row per round: action, reward, propensity.")] = None,
-    policy: Annotated[Path | None, typer.Option(help="CSV or Parquet: action, probability, and what they hang on.")] = None,
+    log: Annotated[
+        Path | None, typer.Argument(help="CSV or Parquet, a row per round: action, reward, propensity.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="CSV or Parquet: action, probability, and what they hang on.")
+    ] = None,
     action: Annotated[str, typer.Option(help="Column of the action, in both files.")] = "action",
     reward: Annotated[str, typer.Option(help="Column of the reward.")] = "reward",
     propensity: Annotated[str, typer.Option(help="Column of the probability that the action had.")] = "propensity",
@@ -197,7 +203,9 @@ def uplift(
     treatment: Annotated[str, typer.Option(help="Name of the treated arm.")] = "treatment",
     control: Annotated[str, typer.Option(help="Name of the other arm.")] = "control",
     features: Annotated[str, typer.Option(help="Columns that models read, with commas; default: all others.")] = "",
-    observational: Annotated[bool, typer.Option("--observational", help="Who is treated was chosen, not drawn.")] = False,
+    observational: Annotated[
+        bool, typer.Option("--observational", help="Who is treated was chosen, not drawn.")
+    ] = False,
     score: Annotated[Path | None, typer.Option(help="Customers to score by the best model.")] = None,
     out_file: Annotated[Path | None, typer.Option("--out", help="With --score: a .csv or .parquet file.")] = None,
     chart: Annotated[Path | None, typer.Option(help="A .png, .svg or .html picture of the Qini curves.")] = None,

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from flashlift.cli.app import DEFAULT, SettingsFile, app, load
-from flashlift.errors import SettingsError
-from flashlift.screen import bars, err, out, show, show_curves, show_predictions
+from flashlift.screen import bars, out, show, show_curves, show_predictions
 
 
 @app.command(rich_help_panel="Questions")

@@ -118,7 +118,7 @@ def uplift(
 
 
 def draw_uplift(found: Uplifted, path: Path, metric: str) -> None:
-    """Qini curves of the two best models, and of the response model if it is none of them, on held-out customers, to .png, .svg or .html.
+    """Qini curves of the two best models and of the response model, on held-out customers, to .png, .svg or .html.
 
     Raises:
         OutputError: another kind of file.
