@@ -216,6 +216,14 @@ def test_bad_rows_are_refused(change: pl.Expr, message: str) -> None:
         analyze(simulated(np.random.default_rng(1)).with_columns(change), [CUPED])
 
 
+def test_units_whose_hashes_meet_are_still_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pl.Expr, "hash", lambda self: self.str.len_bytes())
+    frame = simulated(np.random.default_rng(1))
+    assert analyze(frame, [PLAIN]).trusted
+    with pytest.raises(InputError, match="1 rows repeat a unit, and 0 units"):
+        analyze(pl.concat([frame, frame.head(1)]), [PLAIN])
+
+
 def test_missing_columns_and_mixed_shards_are_refused() -> None:
     frame = simulated(np.random.default_rng(1))
     with pytest.raises(InputError, match="variant"):
