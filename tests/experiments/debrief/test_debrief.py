@@ -132,6 +132,17 @@ def test_what_cannot_be_debriefed_is_refused(case: Case, usual: tuple[Tables, fl
         debrief(ran(case, currency="USD"), usual[0], until=until, rng=rng)
 
 
+def test_a_log_without_a_stock_record_says_what_it_cannot_tell(case: Case) -> None:
+    tables, _ = after_the_sale(case, "stock", SEED)
+    told = debriefed(case, tables)
+    assert not [note for note in told.notes if "no stock record" in note]
+    assert told.offers.filter(why_out="empty shelf").height > 3
+    blind = debriefed(case, replace(tables, history=None))
+    assert [note for note in blind.notes if "no stock record" in note]
+    assert blind.offers.filter(why_out="empty shelf").is_empty()
+    assert value_of(blind, "sell-out") > value_of(told, "sell-out")
+
+
 def test_the_same_log_gives_the_same_debrief(case: Case, usual: tuple[Tables, float], found: Debrief) -> None:
     again = debriefed(case, usual[0])
     np.testing.assert_array_equal(again.gap.parts, found.gap.parts)

@@ -21,7 +21,7 @@ from flashlift.experiments.debrief.lessons import Judged, by_category, lessons
 from flashlift.experiments.debrief.reasons import Actual, split_gap
 from flashlift.experiments.debrief.result import Debrief
 from flashlift.experiments.debrief.returns import returned_frac
-from flashlift.experiments.debrief.scope import known_items, over, unseen
+from flashlift.experiments.debrief.scope import known_items, over, told_stock, unseen
 from flashlift.experiments.debrief.tables import Compared, by_offer, by_slot, calibration, in_total
 from flashlift.experiments.debrief.traffic import read_traffic
 from flashlift.protocols import DemandModel, FloatArray
@@ -68,6 +68,7 @@ def debrief(ran: Ran, tables: Tables, *, until: datetime, n_draws: int = 500, rn
     notes: list[str] = []
     slots, offers = over(ran.plan, ran.campaign, until, notes)
     known_items(offers, tables, notes)
+    told_stock(tables, slots, notes)
     beside = rng.spawn(1)[0]
     expected = forecast(ran.model, offers, ran.campaign, ran.items, until=until, n_draws=n_draws, rng=rng)
     one = _compared(ran, tables, offers, slots, expected, until, beside, notes)

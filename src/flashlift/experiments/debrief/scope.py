@@ -12,9 +12,9 @@ from flashlift.domain import Campaign, Offer, Plan, Slot
 from flashlift.errors import InputError, InsufficientDataError
 from flashlift.experiments.debrief.forecast import Forecast
 from flashlift.experiments.debrief.happened import NOT_RUN, UNSEEN
-from flashlift.schema import SaleItems, Tables
+from flashlift.schema import ItemHistory, SaleItems, Tables
 
-__all__ = ["known_items", "over", "unseen"]
+__all__ = ["known_items", "over", "told_stock", "unseen"]
 
 NEVER = 0.01  # chance of no sale at all, below which an offer without any event is taken not to have run
 
@@ -82,3 +82,16 @@ def unseen(facts: pl.DataFrame, expected: Forecast, notes: list[str]) -> pl.Data
             )
     status = np.where(unseen, np.where(silent, NOT_RUN, "ran"), facts["status"].to_numpy())
     return facts.with_columns(status=pl.Series(status.tolist(), dtype=pl.String))
+
+
+def told_stock(tables: Tables, slots: Sequence[Slot], notes: list[str]) -> None:
+    """Note where no stock record tells which shelves were empty."""
+    start = min(slot.start for slot in slots)
+    if (
+        tables.history is None
+        or tables.history.filter(ItemHistory.at.col >= start, ItemHistory.on_hand.col.is_not_null()).is_empty()
+    ):
+        notes.append(
+            "The log holds no stock record since the sale began. A shelf that was empty shows only where a quota was "
+            "reached or sales ceased early; any other one is counted as a weak response."
+        )
