@@ -30,10 +30,14 @@ the debrief's 90 % interval.
 """
 
 FOOT = """
-What falls short, and why: the plan is made by a model that errs too, so without any shock a part may be beyond chance
-because the forecast was wrong (`none`, **others**); that is a true reason, if not one that was put in. The true profit
-holds what customers who waited for the sale did not buy before it (`mixture`), which no log shows. What a sale takes
-from the days after it is hardly told by a single sale, so the interval leans on what past sales told of it.
+What falls short, and why. The plan is made by a model that errs too, so without any shock a part may be beyond chance
+because the forecast was wrong (`none`, **others**); that is a true reason, if not one that was put in. A flat response
+of one sale is named, but often not beyond chance: offers sell a handful of units each, and what single items do on
+their own hides it. Behind an empty shelf the forecast tells much of what was wanted; where it was too high, the
+sell-out is told too large (**part of it** above 100 %) and the items' own part is too high by as much. The true profit
+holds what customers who waited for the sale did not buy before it (`mixture`), which no log shows, so the debrief
+covers it less often there. What a sale takes from the days after it is hardly told by a single sale; the interval
+leans on what past sales told of it.
 """
 
 
