@@ -13,7 +13,8 @@ from flashlift.cli import app
 
 run = CliRunner()
 COMMANDS = ("ingest", "adapt", "train", "predict", "curves", "plan", "approve", "reject", "diff", "verify", "explain",
-            "pareto", "simulate", "report", "run", "demo", "analyze")  # fmt: skip
+            "pareto", "simulate", "report", "run", "demo", "debrief")  # fmt: skip
+EXPERIMENT = ("design", "assign", "analyze", "value", "uplift")
 
 
 def test_help_shows_every_command_and_imports_nothing_heavy() -> None:
@@ -34,6 +35,13 @@ def test_every_command_shows_an_example(command: str) -> None:
     shown = run.invoke(app, [command, "--help"])
     assert shown.exit_code == 0
     assert "Example: flashlift" in " ".join(shown.output.split())
+
+
+@pytest.mark.parametrize("command", EXPERIMENT)
+def test_every_command_of_tests_shows_an_example(command: str) -> None:
+    shown = run.invoke(app, ["experiment", command, "--help"])
+    assert shown.exit_code == 0
+    assert f"Example: flashlift experiment {command}" in " ".join(shown.output.split())
 
 
 def test_import_needs_no_heavy_library_and_is_quick() -> None:
@@ -115,19 +123,3 @@ def test_nothing_is_decided_or_compared_without_a_plan(tmp_path: Path) -> None:
         done = run.invoke(app, words)
         assert done.exit_code == 6, done.stderr
         assert "There is no plan" in " ".join(done.stderr.split())
-
-
-def test_analyze_a_finished_test(tmp_path: Path) -> None:
-    rows = "\n".join(f"u{k},{'control' if k % 2 else 'treatment'},{(k * 7) % 5 + (k % 2 == 0)}" for k in range(400))
-    (tmp_path / "result.csv").write_text("unit_id,variant,metric\n" + rows + "\n")
-    done = run.invoke(app, ["analyze", str(tmp_path / "result.csv")])
-    assert done.exit_code == 0, done.stderr
-    assert "treatment" in done.stdout
-    assert not done.stderr
-    broken = [str(tmp_path / "result.csv"), "--share", "control=0.6", "--share", "treatment=0.4"]
-    done = run.invoke(app, ["analyze", *broken])
-    assert done.exit_code == 9
-    assert "Do not trust this test: the arms hold control 200, treatment 200" in " ".join(done.stderr.split())
-    assert "Do not trust" not in done.stdout
-    done = run.invoke(app, ["analyze", str(tmp_path / "none.csv")])
-    assert done.exit_code == 3
