@@ -10,8 +10,8 @@
 
 A message is one sentence that says what is wrong, with the value and the place, and then the fix.
 The command line prints the message alone and leaves with the exit code of the class. Beside these, `flashlift verify`
-leaves with 1 where a plan is not what it says, and `flashlift experiment analyze` with 9 where the arms do not hold the intended
-shares.
+leaves with 1 where a plan is not what it says, and `flashlift experiment analyze` with 9 where the arms do not hold
+the intended shares.
 """
 
 from __future__ import annotations
