@@ -14,7 +14,7 @@ from flashlift.cli import app
 run = CliRunner()
 COMMANDS = ("ingest", "adapt", "train", "predict", "curves", "plan", "approve", "reject", "diff", "verify", "explain",
             "pareto", "simulate", "report", "run", "demo", "debrief")  # fmt: skip
-EXPERIMENT = ("design", "assign", "analyze", "value", "uplift")
+EXPERIMENT = ("design", "assign", "monitor", "analyze", "value", "uplift")
 
 
 def test_help_shows_every_command_and_imports_nothing_heavy() -> None:

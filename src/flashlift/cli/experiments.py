@@ -1,4 +1,4 @@
-"""Commands of tests: design, assign, analyze, value a policy, find whom a deal changes."""
+"""Commands of tests: design, assign, monitor, analyze, value a policy, find whom a deal changes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from flashlift.errors import InputError, SettingsError
 from flashlift.screen import bars, err, out, show
 
 if TYPE_CHECKING:
+    from flashlift.experiments import RunningTest
     from flashlift.pipeline import Logs
 
 MISMATCH_EXIT = 9  # a test whose split is broken; errors.py has the codes below
@@ -23,7 +24,7 @@ group = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Tests t
 app.add_typer(group, name="experiment", rich_help_panel="Questions")
 
 Shares = Annotated[
-    list[str] | None, typer.Option(help="Share of a variant: variant=share; give one for each, or none.")
+    list[str] | None, typer.Option(help="Share of a variant, on any scale: variant=share; give one for each, or none.")
 ]
 
 
@@ -107,7 +108,7 @@ def analyze(
     outcomes: Annotated[Path | None, typer.Option(help="With --exposures: customer_id, at, and numbers.")] = None,
     start: Annotated[datetime | None, typer.Option(help="With --exposures: begin of the test, UTC.")] = None,
     end: Annotated[datetime | None, typer.Option(help="With --exposures: end of the test, UTC.")] = None,
-    chart: Annotated[Path | None, typer.Option(help="A .png, .svg or .html picture of the effects.")] = None,
+    report: Annotated[Path | None, typer.Option(help="A page (.html), or a .png or .svg picture.")] = None,
 ) -> None:
     """Analyze a finished test: first whether its split is sound, then each metric, with what it assumes.
 
@@ -136,16 +137,58 @@ def analyze(
         found = pipeline.reconcile(logs, sorted(values))
         show(found.to_polars(), "The logs")
         result = pipeline.analyze(found.rows(), asked)
+        if datetime.now(UTC) < logs.end:
+            err.print("[yellow]The test is not over:[/] its intervals hold for one look at the end. Use monitor.")
     else:
         raise InputError("There is no test to analyze. Give a file of one row per unit, or its two logs.")
-    show(result.to_polars(), "Result")
     if not result.trusted:
+        show(result.to_polars(), "Not to be used")
         err.print(f"[bold red]Error:[/] {escape(result.paragraph())}", highlight=False, soft_wrap=True)
         raise typer.Exit(MISMATCH_EXIT)
-    out.print(escape(result.paragraph()), highlight=False)
-    if chart is not None:
-        pipeline.draw_result(result, chart)
-        out.print(f"Written: {chart}", soft_wrap=True)
+    out.print(escape(str(result)), highlight=False, soft_wrap=True)
+    out.print(escape(f"\n{result.paragraph()}"), highlight=False)
+    if report is not None:
+        pipeline.show_result(result, report, title=(file or exposures or report).stem)
+        out.print(f"Written: {report}", soft_wrap=True)
+
+
+@group.command()
+def monitor(
+    log: Annotated[Path, typer.Argument(help="CSV or Parquet: unit_id, variant, at, and the metrics.")],
+    state: Annotated[Path, typer.Option(help="JSON file of the test and its looks; made by the first look.")],
+    at: Annotated[datetime | None, typer.Option(help="Moment of the look, UTC; default: now.")] = None,
+    name: Annotated[str, typer.Option(help="First look: name of the test.")] = "test",
+    start: Annotated[datetime | None, typer.Option(help="First look: begin of the test, UTC.")] = None,
+    end: Annotated[datetime | None, typer.Option(help="First look: its planned end, UTC.")] = None,
+    units: Annotated[int, typer.Option(help="First look: units expected in both arms at the end.")] = 0,
+    goal: Annotated[list[str] | None, typer.Option(help="First look: column that is to be moved.")] = None,
+    guardrail: Annotated[
+        list[str] | None, typer.Option(help="First look: column=margin, by how much it may get worse.")
+    ] = None,
+    lower: Annotated[list[str] | None, typer.Option(help="First look: which are better when they fall.")] = None,
+    share: Annotated[float, typer.Option(help="First look: share of the units in treatment.")] = 0.5,
+    report: Annotated[Path | None, typer.Option(help="An .html page with charts.")] = None,
+) -> None:
+    """Look at a test while it runs, as often as you like: go on, stop for gain or harm, or mend the split.
+
+    The first look says what is tested; it stays so until the end. Arms are called control and treatment.
+
+    Example: flashlift experiment monitor log.parquet --state spring.json --start 2026-05-01 --end 2026-05-08
+    --units 20000 --goal revenue --guardrail refunds=0.1 --lower refunds
+    """
+    from flashlift import pipeline
+
+    test = None
+    if start is not None or end is not None or goal:
+        test = _running_test(name, start, end, units, goal or [], guardrail or [], lower or [], share)
+    moment = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
+    found = pipeline.monitor(log, state, at=moment, test=test)
+    latest = found.to_polars().filter(look=len(found.looks))
+    show(latest.select("metric", "role", "units", "effect_size", "ci_lower", "ci_upper", "z", "critical"), "This look")
+    out.print(escape(found.paragraph()), highlight=False)
+    if report is not None:
+        pipeline.show_running(found, report)
+        out.print(f"Written: {report}", soft_wrap=True)
 
 
 @group.command()
@@ -208,11 +251,11 @@ def uplift(
     ] = False,
     score: Annotated[Path | None, typer.Option(help="Customers to score by the best model.")] = None,
     out_file: Annotated[Path | None, typer.Option("--out", help="With --score: a .csv or .parquet file.")] = None,
-    chart: Annotated[Path | None, typer.Option(help="A .png, .svg or .html picture of the Qini curves.")] = None,
+    report: Annotated[Path | None, typer.Option(help="A page (.html), or a .png or .svg picture.")] = None,
 ) -> None:
     """Whom a deal changes: models of the effect compared on held-out customers, and customers scored by the best.
 
-    Example: flashlift experiment uplift test.csv --metric visit --score customers.csv --out scores.csv --chart qini.png
+    Example: flashlift experiment uplift test.csv --metric visit --report uplift.html
     """
     from flashlift import pipeline
     from flashlift.pipeline.spreadsheet import write_table
@@ -231,9 +274,36 @@ def uplift(
     if found.scores is not None and out_file is not None:
         write_table(found.scores, out_file)
         out.print(f"Scored by {found.chosen}: {out_file}", soft_wrap=True)
-    if chart is not None:
-        pipeline.draw_uplift(found, chart, metric)
-        out.print(f"Written: {chart}", soft_wrap=True)
+    if report is not None:
+        pipeline.show_uplift(found, report)
+        out.print(f"Written: {report}", soft_wrap=True)
+
+
+def _running_test(
+    name: str,
+    start: datetime | None,
+    end: datetime | None,
+    units: int,
+    goals: list[str],
+    guardrails: list[str],
+    lower: list[str],
+    share: float,
+) -> RunningTest:
+    from flashlift.experiments import Better, Goal, Guardrail, RunningTest
+
+    if start is None or end is None or units <= 0 or not goals:
+        raise InputError("The first look of a test needs --start, --end, --units and a --goal.")
+    margins = _shares(guardrails, "--guardrail") or {}
+    better = {metric: Better.LOWER if metric in lower else Better.HIGHER for metric in (*goals, *margins)}
+    return RunningTest(
+        name=name,
+        start=start.replace(tzinfo=UTC),
+        end=end.replace(tzinfo=UTC),
+        planned_units=units,
+        goals=tuple(Goal(name=metric, better=better[metric]) for metric in goals),
+        guardrails=tuple(Guardrail(name=one, margin=margin, better=better[one]) for one, margin in margins.items()),
+        treatment_frac=share,
+    )
 
 
 def _logs(
@@ -250,9 +320,9 @@ def _logs(
     )
 
 
-def _shares(given: list[str] | None) -> dict[str, float] | None:
-    """`variant=share` pairs as a mapping."""
+def _shares(given: list[str] | None, option: str = "--share") -> dict[str, float] | None:
+    """`name=number` pairs as a mapping."""
     try:
         return {name: float(value) for name, value in (pair.rsplit("=", 1) for pair in given or [])} or None
     except ValueError as error:
-        raise SettingsError(f"--share {' '.join(given or [])} is not of the form variant=number.") from error
+        raise SettingsError(f"{option} {' '.join(given or [])} is not of the form name=number.") from error

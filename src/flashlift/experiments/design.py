@@ -53,7 +53,7 @@ def design(facts: Facts, rules: Rules | None = None, *, wanted: Kind | None = No
         why = "; ".join(f"{kind.value}: {refused[kind]}" for kind in order)
         raise InsufficientDataError(f"No test can prove this sale. {why}. Add slots, items or stock.")
     if wanted is not None and wanted in refused:
-        raise InputError(f"A {wanted.value} is refused: {refused[wanted]}. Use a {possible[0].value} instead.")
+        raise InputError(f"{_one(wanted).capitalize()} is refused: {refused[wanted]}. Use {_one(possible[0])} instead.")
     kind = possible[0] if wanted is None else wanted
     makers = {
         Kind.CUSTOMERS: _customers,
@@ -76,6 +76,10 @@ def design(facts: Facts, rules: Rules | None = None, *, wanted: Kind | None = No
         **made,
         **at_forecast(made, facts, rules),
     )
+
+
+def _one(kind: Kind) -> str:
+    return f"{'an' if kind is Kind.ITEMS else 'a'} {kind.value}"
 
 
 def refusals(facts: Facts, rules: Rules) -> dict[Kind, str]:

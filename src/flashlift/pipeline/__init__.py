@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flashlift.pipeline.analysis import AskedTest, Logs, analyze, draw_result, reconcile
+from flashlift.pipeline.analysis import AskedTest, Logs, analyze, reconcile, show_result
 from flashlift.pipeline.assignment import assign
 from flashlift.pipeline.curves import AskedCurves, Curves, curves
 from flashlift.pipeline.debrief import Debriefed, debrief
@@ -19,9 +19,10 @@ from flashlift.pipeline.predict import Asked, Predicted, predict
 from flashlift.pipeline.proof import design
 from flashlift.pipeline.report import report
 from flashlift.pipeline.run import Run, run
+from flashlift.pipeline.running import monitor, show_running
 from flashlift.pipeline.simulation import judge, simulate
 from flashlift.pipeline.train import Trained, train
-from flashlift.pipeline.uplift import AskedUplift, Uplifted, draw_uplift, uplift
+from flashlift.pipeline.uplift import AskedUplift, Uplifted, show_uplift, uplift
 
 __all__ = [
     "Asked",
@@ -47,10 +48,9 @@ __all__ = [
     "curves",
     "debrief",
     "design",
-    "draw_result",
-    "draw_uplift",
     "ingest",
     "judge",
+    "monitor",
     "pareto",
     "plan",
     "predict",
@@ -60,6 +60,9 @@ __all__ = [
     "reject",
     "report",
     "run",
+    "show_result",
+    "show_running",
+    "show_uplift",
     "simulate",
     "train",
     "uplift",

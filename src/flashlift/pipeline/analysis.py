@@ -9,12 +9,15 @@ from pathlib import Path
 
 import polars as pl
 
-from flashlift import charts, experiments
+from flashlift import charts, experiments, privacy
 from flashlift.errors import InputError
 from flashlift.pipeline.table_file import read_table
+from flashlift.report import relative_effects, write_result
+from flashlift.schema import Events
 
-__all__ = ["AskedTest", "Logs", "analyze", "draw_result", "reconcile"]
+__all__ = ["AskedTest", "Logs", "analyze", "reconcile", "show_result"]
 
+KEY = Events.customer_id.name
 PAST = "past_"  # of what a unit did before the test; `experiments.reconcile` names columns so
 
 
@@ -103,15 +106,21 @@ def reconcile(logs: Logs, values: Sequence[str]) -> experiments.Reconciliation:
         InputError: a file, a column or a time that cannot be used.
         InsufficientDataError: nobody was exposed.
     """
+    if logs.end <= logs.start:
+        raise InputError(f"The test ends on {logs.end:%Y-%m-%d %H:%M}, before it starts. Let --end lie after --start.")
     tables = [read_table(file) for file in (logs.exposures, logs.outcomes)]
     for file, table in zip((logs.exposures, logs.outcomes), tables, strict=True):
         if "at" not in table.columns or not isinstance(table.schema["at"], pl.Datetime):
             raise InputError(f"{file} has no column `at` with times such as 2026-05-01T18:00:00Z. Add it.")
-    shown, done = (
-        table.with_columns(pl.col("at").dt.replace_time_zone("UTC") if table.schema["at"].time_zone is None else "at")  # type: ignore[attr-defined]
-        for table in tables
-    )
+    shown, done = (_canonical(table) for table in tables)
     return experiments.reconcile(shown, done, values, start=logs.start, end=logs.end, now=datetime.now(UTC))
+
+
+def _canonical(table: pl.DataFrame) -> pl.DataFrame:
+    """Ids as text, since one word in a column makes all of a file's ids text; times without a zone as UTC."""
+    zoned = pl.col("at") if table.schema["at"].time_zone else pl.col("at").dt.replace_time_zone("UTC")  # type: ignore[attr-defined]
+    named = privacy.canonical_id(table[KEY]) if KEY in table.columns else None
+    return table.with_columns(zoned, *([] if named is None else [named]))
 
 
 def analyze(table: Path | pl.DataFrame, asked: AskedTest | None = None) -> experiments.Result:
@@ -137,17 +146,17 @@ def analyze(table: Path | pl.DataFrame, asked: AskedTest | None = None) -> exper
     )
 
 
-def draw_result(result: experiments.Result, path: Path) -> None:
-    """The effects of a test with their intervals, as a share of control, to .png, .svg or .html.
+def show_result(result: experiments.Result, path: Path, *, title: str) -> None:
+    """The effects of a test as a page (.html) with words and tables, or as a picture (.png, .svg).
 
     Raises:
-        InputError: no metric has an effect relative to control.
+        InputError: a picture is asked for, and no metric has an effect relative to control.
         OutputError: another kind of file.
     """
-    table = result.to_polars().drop_nulls("rel_effect_size")
-    if table.is_empty():
+    if path.suffix.lower() == ".html":
+        write_result(result, path, title=title, created=datetime.now(UTC))
+        return
+    drawn = relative_effects(result)
+    if drawn.is_empty():
         raise InputError("No metric of the control arm is above zero, so no effect can be drawn as a share of it.")
-    several = table["variant"].n_unique() > 1
-    label = pl.format("{}, {}", "metric", "variant") if several else pl.col("metric")
-    shown = table.select(metric=label, effect_size="rel_effect_size", ci_lower="rel_ci_lower", ci_upper="rel_ci_upper")
-    charts.save(charts.effects(shown), path)
+    charts.save(charts.effects(drawn), path)

@@ -18,10 +18,14 @@ def read_table(file: Path) -> pl.DataFrame:
         InputError: the file is missing or no such table.
     """
     try:
-        return pl.read_parquet(file) if file.suffix in {".parquet", ".pq"} else pl.read_csv(file, try_parse_dates=True)
+        return pl.read_parquet(file) if file.suffix in {".parquet", ".pq"} else _read_csv(file)
     except (OSError, pl.exceptions.PolarsError) as error:
         what = str(error).splitlines()[0]
         raise InputError(f"{file} cannot be read ({what}). Give a CSV or Parquet file with a header.") from error
+
+
+def _read_csv(file: Path) -> pl.DataFrame:
+    return pl.read_csv(file, try_parse_dates=True, infer_schema_length=None)  # one word makes a column text
 
 
 def renamed(table: pl.DataFrame, file: Path, names: dict[str, str]) -> pl.DataFrame:

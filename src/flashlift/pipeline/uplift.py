@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,8 +15,9 @@ from flashlift import charts, experiments
 from flashlift.errors import InputError
 from flashlift.pipeline.table_file import read_table, renamed
 from flashlift.protocols import Progress, silent
+from flashlift.report import write_uplift
 
-__all__ = ["MODELS", "AskedUplift", "Uplifted", "draw_uplift", "uplift"]
+__all__ = ["MODELS", "AskedUplift", "Uplifted", "show_uplift", "uplift"]
 
 REFERENCE = "response model"
 MOST_VALUES = 100  # of a column of words that is read unasked
@@ -117,16 +119,20 @@ def uplift(
     return Uplifted(comparison=found, chosen=chosen, scores=scores)
 
 
-def draw_uplift(found: Uplifted, path: Path, metric: str) -> None:
-    """Qini curves of the two best models and of the response model, on held-out customers, to .png, .svg or .html.
+def show_uplift(found: Uplifted, path: Path) -> None:
+    """Qini curves of the two best models and of the response model as a page (.html) with tables, or as a picture.
 
     Raises:
         OutputError: another kind of file.
     """
-    ranked = found.comparison.to_polars().filter(metric="qini").sort("value", descending=True)["model"].to_list()
-    shown = [*ranked[:2], *([REFERENCE] if REFERENCE not in ranked[:2] else [])]
-    table = found.comparison.curves().filter(pl.col("model").is_in(shown))
-    charts.save(charts.qini_curve(table, outcome=metric), path)
+    comparison = found.comparison
+    ranked = comparison.to_polars().filter(metric="qini").sort("value", descending=True)["model"].to_list()
+    shown = list(dict.fromkeys([*ranked[:2], REFERENCE]))
+    if path.suffix.lower() == ".html":
+        write_uplift(comparison, path, shown=shown, created=datetime.now(UTC))
+        return
+    curves = comparison.curves().filter(pl.col("model").is_in(shown))
+    charts.save(charts.qini_curve(curves, outcome=comparison.metric), path)
 
 
 def _others(table: pl.DataFrame, taken: set[str]) -> list[str]:
