@@ -320,7 +320,7 @@ def test_an_unknown_item_cannot_be_forbidden(shop: Path, tmp_path: Path) -> None
             "names the category 'no-such-category'",
         ),
         (
-            '[[campaign.funders]]\nname = "A"\nbrand = "Nobody"\namount = 10\n[campaign]\n',
+            '[[campaign.funders]]\nfunder = "A"\nbrand = "Nobody"\namount = 10\n[campaign]\n',
             "names the brand 'Nobody'",
         ),
     ],
@@ -329,19 +329,18 @@ def test_a_limit_on_what_the_shop_does_not_have_is_refused(shop: Path, limit: st
     text = (shop / "flashlift.toml").read_text()
     (shop / "misspelled.toml").write_text(text.replace("[campaign]\n", limit, 1))
     done = CliRunner().invoke(app, ["plan", "-s", str(shop / "misspelled.toml")])
-    assert done.exit_code == 3, done.stderr
+    assert done.exit_code == 4, done.stderr
     assert said in " ".join(done.stderr.split())
 
 
-def test_a_demand_model_of_other_settings_is_told(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_demand_model_of_other_settings_is_told(shop: Path) -> None:
     text = (shop / "flashlift.toml").read_text()
     changed = text.replace("[assumptions]\n", "[assumptions]\nshown_lift = 3.0\n", 1)
     (shop / "stale.toml").write_text(changed if changed != text else f"{text}\n[assumptions]\nshown_lift = 3.0\n")
     item = str(pl.read_parquet(shop / "tables" / "items.parquet")["item_id"][0])
     for name, warned in (("flashlift.toml", False), ("stale.toml", True)):
-        caplog.clear()
-        CliRunner().invoke(app, ["curves", item, "-s", str(shop / name)])
-        assert ("trained on other data or settings" in caplog.text) == warned
+        done = CliRunner().invoke(app, ["curves", item, "-s", str(shop / name)])
+        assert ("was trained on other data or settings" in " ".join(done.stderr.split())) == warned
 
 
 def test_a_simulated_shop_is_of_the_world_asked_for(tmp_path: Path) -> None:
@@ -384,7 +383,7 @@ def test_a_saved_plan_explains_itself(shop: Path) -> None:
     )
     done = CliRunner().invoke(app, ["explain", str(folder), "no such item"])
     assert done.exit_code != 0
-    assert "Item no such item is not among the items of the plan" in " ".join(done.output.split())
+    assert "Item no such item is not among the" in " ".join(done.output.split())
 
 
 def test_the_report_stands_alone(shop: Path) -> None:
